@@ -1,0 +1,410 @@
+"""The records of the catalog: what a fact is, before any physics is done with it.
+
+Each record mirrors one kind of file in ``models_data/``. A field that is ``None`` is *not known*; nothing is
+guessed here. Units stand in the names; GB is 1e9 bytes, and a field without a unit in its name is a count.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+TENSOR_CLASSES = (
+    "embed",
+    "lm_head",
+    "attn",
+    "linear_attn",
+    "dense_mlp",
+    "shared_experts",
+    "routed_experts",
+    "router",
+    "vision_audio",
+    "ple",
+    "other",
+)
+"""The classes of weight tensors a quant may treat differently.
+
+``ple`` are per-layer or n-gram embedding tables: stored, looked up, never streamed. ``other`` is norms and biases.
+"""
+
+TensorClass = Literal[
+    "embed",
+    "lm_head",
+    "attn",
+    "linear_attn",
+    "dense_mlp",
+    "shared_experts",
+    "routed_experts",
+    "router",
+    "vision_audio",
+    "ple",
+    "other",
+]
+Modality = Literal["text", "vision", "audio", "video"]
+Evidence = Literal["official", "maintainer", "community", "own"]
+Vendor = Literal["nvidia", "amd", "apple", "intel", "cpu"]
+KvDtype = Literal["auto", "f16", "fp8", "q8_0"]
+Task = Literal["general", "coding", "reasoning", "math", "agentic", "vision"]
+SpecBasis = Literal["stated", "tool", "assumed", "unknown"]
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def _slug(value: str) -> str:
+    if not SLUG.fullmatch(value):
+        raise ValueError(f"{value!r} is not a slug: use a-z 0-9 . _ - and start with a letter or digit")
+    return value
+
+
+def _partial_date(value: str) -> str:
+    """A date as precise as the source is: YYYY, YYYY-MM or YYYY-MM-DD."""
+    try:
+        dt.date.fromisoformat((value + "-01-01")[:10] if len(value) < 10 else value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a date: use YYYY, YYYY-MM or YYYY-MM-DD") from error
+    return value
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+PartialDate = Annotated[str, AfterValidator(_partial_date)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """A fact: immutable, and an unknown field in its file is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Moe(Record):
+    """Mixture of experts: each token is routed to ``experts_per_token`` of ``num_experts``."""
+
+    num_experts: Annotated[int, Field(gt=0)]
+    experts_per_token: Annotated[int, Field(gt=0)]
+    moe_intermediate_size: int | None = None
+    shared_experts: int | None = None
+    shared_expert_intermediate_size: int | None = None
+    first_k_dense: int | None = None
+
+
+class AttentionGroup(Record):
+    """Layers of one attention kind. Which dimensions are set depends on ``kind``.
+
+    ``full`` caches 2 x kv_heads x head_dim per token; ``sliding`` and ``chunked`` stop at ``window``; ``mla`` caches
+    kv_lora_rank + qk_rope_head_dim; ``gated_delta``, ``kda``, ``mamba2``, ``linear`` and ``short_conv`` keep a fixed
+    state; ``compressed_sparse`` is DeepSeek-V4's; ``none`` has no token mixing at all (pruned, MLP or expert-only layers).
+    """
+
+    kind: Literal[
+        "full",
+        "sliding",
+        "chunked",
+        "mla",
+        "gated_delta",
+        "kda",
+        "mamba2",
+        "linear",
+        "short_conv",
+        "compressed_sparse",
+        "none",
+    ]
+    layers: Annotated[int, Field(gt=0)]
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    v_head_dim: int | None = None
+    k_eq_v: bool = False
+    window: int | None = None
+    kv_lora_rank: int | None = None
+    q_lora_rank: int | None = None
+    qk_rope_head_dim: int | None = None
+    qk_nope_head_dim: int | None = None
+    index_topk: int | None = None
+    index_head_dim: int | None = None
+    index_n_heads: int | None = None
+    compress_ratios: str | None = None
+    num_k_heads: int | None = None
+    num_v_heads: int | None = None
+    k_head_dim: int | None = None
+    num_heads: int | None = None
+    state_size: int | None = None
+    n_groups: int | None = None
+    conv_kernel: int | None = None
+    width: int | None = None
+    state_dtype: Literal["float32", "bfloat16"] | None = None
+    note: str | None = None
+
+
+class Kv(Record):
+    """Cache sizes at 16 bits as derived from ``attention``; ``complete=False``: some layer kind is not counted."""
+
+    bytes_per_token_full_bf16: float
+    bytes_per_token_windowed_bf16: float
+    fixed_state_bytes: float
+    complete: bool
+
+
+class Model(Record):
+    """A published model: its architecture, its parameter counts and the names it goes by."""
+
+    id: Slug
+    name: str
+    family: str
+    hf_id: str | None = None
+    developer: str | None = None
+    license: str | None = None
+    release_date: PartialDate | None = None
+    modality: tuple[Modality, ...] = ("text",)
+    role: Literal["catalog", "reference"] = "catalog"
+    confidence: Literal["config", "secondary"]
+    derivative_of: Slug | None = None
+    context_limit: int | None = Field(None, description="tokens the model was built for; None when not published")
+    context_limit_is_library_default: bool = False
+    layers: int | None = None
+    hidden_size: int | None = None
+    attention_heads: int | None = None
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    vocab_size: int | None = None
+    intermediate_size: int | None = None
+    tied_embeddings: bool | None = None
+    mtp_layers: int | None = None
+    draft_heads: tuple[str, ...] = Field((), description="published draft heads: eagle3, dflash, dspark...")
+    params_total: int | None = None
+    params_active: int | None = None
+    params_active_stated: str | None = None
+    decode_read_params_per_token: int | None = None
+    moe: Moe | None = None
+    attention: tuple[AttentionGroup, ...] = ()
+    parameters: dict[TensorClass, int] | None = Field(None, description="parameters by tensor class; None: not public")
+    kv: Kv | None = None
+    aliases: tuple[str, ...] = ()
+    sources: tuple[str, ...]
+    note: str | None = None
+
+
+class Layout(Record):
+    """One real checkpoint of a quant whose per-class bits are known, because its excluded tensors are."""
+
+    model: Slug
+    checkpoint: str
+    engines: tuple[Slug, ...] = Field((), description="engines that load this checkpoint; empty: every engine")
+    bits: dict[TensorClass, float]
+    note: str | None = None
+    source: str
+
+
+class Quant(Record):
+    """A weight format: stored bits per weight, by tensor class. A class without bits is not known."""
+
+    id: Slug
+    family: str
+    bits_per_weight: float | None = None
+    bits: dict[TensorClass, float] | None = None
+    bits_by_engine: dict[Slug, dict[TensorClass, float]] = Field(
+        default_factory=dict, description="where the format's file differs by engine (mxfp4: GGUF rest 8.5, else 16)"
+    )
+    bits_basis: str | None = None
+    file_bpw_llama31_8b: float | None = None
+    engines: tuple[Slug, ...] = ()
+    self_made: bool = Field(False, description="anyone can make it with the engine's own tool, so it exists for any model")
+    compute_path: dict[str, str] = Field(default_factory=dict)
+    layouts: tuple[Layout, ...] = ()
+    aliases: tuple[str, ...] = ()
+    sources: tuple[str, ...]
+    note: str | None = None
+
+
+class Launch(Record):
+    """How an engine is started. ``command`` has placeholders {model}, {context}, {slots}...; options add to it."""
+
+    command: str
+    options: dict[str, str] = Field(default_factory=dict)
+    flags: tuple[str, ...] = Field((), description="flags its documentation lists, to check the templates against")
+    source: str
+
+
+class Engine(Record):
+    """An inference engine: what it loads, where it runs, how it is started."""
+
+    id: Slug
+    name: str
+    family: str = Field(description="engines that share kernels share a family: ollama and lmstudio are llama.cpp")
+    url: str | None = None
+    quant_families: tuple[str, ...] = ()
+    hardware_vendors: tuple[Vendor, ...] = ()
+    speculation: tuple[str, ...] = ()
+    multi_unit: Literal["tensor", "pipeline"] | None = None
+    multi_unit_note: str | None = None
+    api: str | None = None
+    launch: Launch | None = None
+    aliases: tuple[str, ...] = ()
+    note: str | None = None
+
+
+class Link(Record):
+    """What joins several units."""
+
+    name: str
+    bandwidth_gb_s: Positive
+    max_units_seen: int | None = None
+    note: str | None = None
+
+
+class Hardware(Record):
+    """A machine or accelerator. Peaks are dense: figures with structured sparsity are never stored."""
+
+    id: Slug
+    name: str
+    vendor: Vendor
+    memory_type: str | None = None
+    memory_gb: Positive | None = Field(None, description="as on the label")
+    memory_usable_bytes: int | None = Field(None, description="what the runtime can see, where documented")
+    memory_safe_bytes: int | None = Field(None, description="the default budget: leaves the headroom the note explains")
+    memory_note: str | None = None
+    unified: bool = False
+    bandwidth_gb_s: Positive | None = None
+    bandwidth_measured_gb_s: tuple[float, float] | None = None
+    bandwidth_measured_source: str | None = None
+    peak_dense_tflops: dict[str, float] = Field(default_factory=dict)
+    measured_dense_tflops: dict[str, float] = Field(default_factory=dict, description="best measured, by dtype")
+    peak_basis: str | None = None
+    compute_capability: str | None = None
+    interconnect: str | None = None
+    link: Link | None = None
+    tdp_w: float | None = None
+    price_usd: float | None = None
+    price_date: str | None = None
+    price_source: str | None = None
+    release_date: PartialDate | None = None
+    aliases: tuple[str, ...] = ()
+    sources: tuple[str, ...]
+    note: str | None = None
+
+
+class Source(Record):
+    """Who published measurements, and what to know before believing them."""
+
+    id: Slug
+    name: str
+    url: str
+    evidence: Evidence
+    date: PartialDate | None = None
+    note: str | None = None
+
+
+class Flag(Record):
+    """A quality flag on measurements: what it touches and one sentence on what is off."""
+
+    id: Slug
+    touches: tuple[Literal["prefill", "decode", "identity", "length"], ...]
+    meaning: str
+
+
+class Measurement(Record):
+    """One published (or own) measurement of one config under one workload, digit for digit as printed."""
+
+    id: Slug
+    source: Slug
+    model: Slug
+    quant: Slug
+    engine: Slug
+    engine_version: str | None = None
+    hardware: Slug
+    units: Annotated[int, Field(ge=1)] = 1
+    speculation: str | None = Field(None, description="none, a method (mtp-3), unspecified; None: not known")
+    spec_basis: SpecBasis
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    isl: Count | None = None
+    osl: Count | None = None
+    context_depth: Count | None = Field(None, description="tokens in the KV cache before the isl tokens are processed")
+    decode_kv_tokens: Count | None = Field(None, description="tokens in the KV cache at the first output token")
+    kv_dtype: str | None = None
+    prefill_tok_s: Positive | None = None
+    decode_tok_s: Positive | None = Field(None, description="of one stream")
+    decode_total_tok_s: Positive | None = None
+    ttft_ms: Positive | None = None
+    approx: bool = False
+    flags: tuple[Slug, ...] = ()
+    evidence: Evidence
+    tool: str | None = None
+    date: PartialDate | None = None
+    url: str
+    raw_model: str | None = None
+    raw_quant: str | None = None
+    hw_variant: str | None = None
+    mem_used_gb: float | None = None
+    note: str | None = None
+
+
+class Benchmark(Record):
+    """A quality benchmark and the tasks it informs. ``scale`` is the range its scores live on."""
+
+    id: str
+    tasks: tuple[Task, ...]
+    scale: Literal["percent", "elo", "index"] = "percent"
+    aliases: tuple[str, ...] = ()
+    note: str | None = None
+
+
+class QualityScore(Record):
+    """A published benchmark score of a model."""
+
+    model: Slug
+    benchmark: str
+    score: float
+    setting: str | None = None
+    kind: Literal["developer-reported", "independent"]
+    reporter: Literal["self", "other", "independent"]
+    date: PartialDate | None = None
+    url: str
+    via: str | None = None
+    raw_model: str | None = None
+
+
+class QuantLoss(Record):
+    """A measured loss of a quant against its unquantised baseline."""
+
+    model: Slug
+    quant: Slug
+    kv_dtype: str | None = None
+    metric: str
+    value: float
+    baseline: str | None = None
+    setting: str | None = None
+    kind: Literal["developer-reported", "independent"]
+    model_variant: str | None = None
+    url: str
+    raw_model: str | None = None
+    raw_quant: str | None = None
+
+
+class Artifact(Record):
+    """A published file of a model in a quant, with its size where printed: proof that the config exists."""
+
+    model: Slug
+    quant: Slug
+    engine: Slug | None = None
+    file_bytes: int | None = None
+    printed: str | None = None
+    bits_per_param: float | None = None
+    url: str
+
+
+class Facts(Record):
+    """Everything in ``models_data/``, by id, as loaded."""
+
+    models: dict[str, Model]
+    quants: dict[str, Quant]
+    engines: dict[str, Engine]
+    hardware: dict[str, Hardware]
+    sources: dict[str, Source]
+    flags: dict[str, Flag]
+    benchmarks: dict[str, Benchmark]
+    measurements: tuple[Measurement, ...]
+    quality_scores: tuple[QualityScore, ...]
+    quant_losses: tuple[QuantLoss, ...]
+    artifacts: tuple[Artifact, ...]

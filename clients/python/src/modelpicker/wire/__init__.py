@@ -1,0 +1,1 @@
+"""The wire: every request and answer, typed once, used by the service and by each client."""
