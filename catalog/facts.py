@@ -72,6 +72,8 @@ Slug = Annotated[str, AfterValidator(_slug)]
 PartialDate = Annotated[str, AfterValidator(_partial_date)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
+MeanCount = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
+"""A count, or the mean of counts over several runs (235.67 tokens)."""
 
 
 class Record(BaseModel):
@@ -211,6 +213,7 @@ class Quant(Record):
     file_bpw_llama31_8b: float | None = None
     engines: tuple[Slug, ...] = ()
     self_made: bool = Field(False, description="anyone can make it with the engine's own tool, so it exists for any model")
+    self_made_engines: tuple[Slug, ...] = Field((), description="the engines that hold for when self_made; empty: none")
     compute_path: dict[str, str] = Field(default_factory=dict)
     layouts: tuple[Layout, ...] = ()
     aliases: tuple[str, ...] = ()
@@ -219,7 +222,12 @@ class Quant(Record):
 
 
 class Launch(Record):
-    """How an engine is started. ``command`` has placeholders {model}, {context}, {slots}...; options add to it."""
+    """How an engine is started.
+
+    Placeholders, replaced literally (JSON braces in an option stay): {model}; {context} tokens of one stream; {slots}
+    streams; {total_context} = context x slots; {units}; {draft_tokens}. An option is appended to ``command``, one
+    whose name starts with ``env_`` goes in front of it, and ``other_units`` runs on the other units first.
+    """
 
     command: str
     options: dict[str, str] = Field(default_factory=dict)
@@ -271,6 +279,7 @@ class Hardware(Record):
     bandwidth_measured_source: str | None = None
     peak_dense_tflops: dict[str, float] = Field(default_factory=dict)
     measured_dense_tflops: dict[str, float] = Field(default_factory=dict, description="best measured, by dtype")
+    measured_dense_basis: str | None = Field(None, description="every measured value with its source")
     peak_basis: str | None = None
     compute_capability: str | None = None
     interconnect: str | None = None
@@ -301,6 +310,7 @@ class Flag(Record):
 
     id: Slug
     touches: tuple[Literal["prefill", "decode", "identity", "length"], ...]
+    resolved: bool = Field(False, description="the row's ids already correct what its label got wrong: it may teach")
     meaning: str
 
 
@@ -318,10 +328,10 @@ class Measurement(Record):
     speculation: str | None = Field(None, description="none, a method (mtp-3), unspecified; None: not known")
     spec_basis: SpecBasis
     concurrency: Annotated[int, Field(ge=1)] | None = None
-    isl: Count | None = None
-    osl: Count | None = None
+    isl: MeanCount | None = None
+    osl: MeanCount | None = None
     context_depth: Count | None = Field(None, description="tokens in the KV cache before the isl tokens are processed")
-    decode_kv_tokens: Count | None = Field(None, description="tokens in the KV cache at the first output token")
+    decode_kv_tokens: MeanCount | None = Field(None, description="tokens in the KV cache at the first output token")
     kv_dtype: str | None = None
     prefill_tok_s: Positive | None = None
     decode_tok_s: Positive | None = Field(None, description="of one stream")
@@ -391,6 +401,7 @@ class Artifact(Record):
     file_bytes: int | None = None
     printed: str | None = None
     bits_per_param: float | None = None
+    source: Slug | None = None
     url: str
 
 

@@ -1,0 +1,1 @@
+"""Records from files of other tools: config.json, GGUF headers, safetensors indexes."""
