@@ -10,7 +10,7 @@ import csv
 import re
 import tomllib
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -94,9 +94,7 @@ class _Reader:
         """One record per file of a folder, by id."""
         paths = sorted((self.root / name).glob("*.toml"))
         if not paths:
-            self._report(
-                self.root / name, 1, "missing-file", f"no {name}/<id>.toml file found"
-            )
+            self._report(self.root / name, 1, "missing-file", f"no {name}/<id>.toml file found")
         records = ((path, self._record(path, self._toml(path), kind)) for path in paths)
         return {path.stem: record for path, record in records if record is not None}
 
@@ -104,35 +102,24 @@ class _Reader:
         """One record per table of a TOML file, by id."""
         path = self.root / name
         tables = self._toml(path) or {}
-        records = (
-            (key, self._record(path, table, kind, (key,)))
-            for key, table in tables.items()
-        )
+        records = ((key, self._record(path, table, kind, (key,))) for key, table in tables.items())
         return {key: record for key, record in records if record is not None}
 
     def measurements(self) -> Iterator[Measurement]:
         """The rows of every ``measurements/<source>.csv``, in file order."""
         for path in sorted((self.root / "measurements").glob("*.csv")):
-            yield from self.rows(
-                f"measurements/{path.name}", Measurement, {"source": path.stem}
-            )
+            yield from self.rows(f"measurements/{path.name}", Measurement, {"source": path.stem})
 
-    def rows(
-        self, name: str, kind: type[R], constant: dict[str, str] | None = None
-    ) -> list[R]:
+    def rows(self, name: str, kind: type[R], constant: dict[str, str] | None = None) -> list[R]:
         """One record per row of a CSV file; ``constant`` are fields every row has."""
         path = self.root / name
         numbered = list(self._cells(path, constant or {}))
-        adapter: TypeAdapter[list[R]] = TypeAdapter(GenericAlias(list, (kind,)))
+        adapter: TypeAdapter[list[R]] = TypeAdapter(cast("type[list[R]]", GenericAlias(list, (kind,))))
         try:
             return adapter.validate_python([cells for _, cells in numbered])
         except ValidationError as error:
             for detail in _one_per_unknown_column(error.errors()):
-                line = (
-                    1
-                    if detail["type"] == "extra_forbidden"
-                    else numbered[int(detail["loc"][0])][0]
-                )
+                line = 1 if detail["type"] == "extra_forbidden" else numbered[int(detail["loc"][0])][0]
                 self._report(path, line, *_explain(detail, detail["loc"][1:]))
         return []
 
@@ -148,9 +135,7 @@ class _Reader:
             self._report(path, int(line[1]) if line else 1, "toml-syntax", str(error))
         return None
 
-    def _record(
-        self, path: Path, table: Any, kind: type[R], prefix: tuple[str, ...] = ()
-    ) -> R | None:
+    def _record(self, path: Path, table: Any, kind: type[R], prefix: tuple[str, ...] = ()) -> R | None:
         if table is None:
             return None
         identity = prefix[-1] if prefix else path.stem
@@ -183,9 +168,7 @@ class _Reader:
                 )
         return None
 
-    def _cells(
-        self, path: Path, constant: dict[str, str]
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _cells(self, path: Path, constant: dict[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             with path.open(encoding="utf-8", newline="") as stream:
                 reader = csv.reader(stream, strict=True)
@@ -202,15 +185,11 @@ class _Reader:
             self._report(path, 1, "csv-syntax", str(error))
 
     def _report(self, path: Path, line: int, rule: str, message: str) -> None:
-        self.problems.append(
-            FactError(path.relative_to(self.root).as_posix(), line, rule, message)
-        )
+        self.problems.append(FactError(path.relative_to(self.root).as_posix(), line, rule, message))
 
 
 def _known(header: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
-    cells: dict[str, Any] = {
-        name: cell for name, cell in zip(header, row, strict=True) if cell
-    }
+    cells: dict[str, Any] = {name: cell for name, cell in zip(header, row, strict=True) if cell}
     if "flags" in cells:
         cells["flags"] = tuple(cells["flags"].split(";"))
     return cells

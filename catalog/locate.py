@@ -63,16 +63,8 @@ def _nth_item(lines: list[str], path: list[str], index: int, start: int) -> int 
     headers = [number for number, line in enumerate(lines) if header.match(line)]
     if headers:
         return headers[index] if index < len(headers) else None
-    items = [
-        number
-        for number in range(start + 1, len(lines))
-        if not re.match(r"\s*(#|$)", lines[number])
-    ]
-    return (
-        items[index]
-        if index < len(items) and lines[start].rstrip().endswith("[")
-        else start
-    )
+    items = [number for number in range(start + 1, len(lines)) if not re.match(r"\s*(#|$)", lines[number])]
+    return items[index] if index < len(items) and lines[start].rstrip().endswith("[") else start
 
 
 def csv_lines(path: Path) -> list[int]:

@@ -12,6 +12,4 @@ if TYPE_CHECKING:
 
 def toml_text(record: Record) -> str:
     """The record's file: what equals a default is left out, and so is ``id``, which is the file's name."""
-    return tomli_w.dumps(
-        record.model_dump(exclude={"id"}, exclude_defaults=True, exclude_none=True)
-    )
+    return tomli_w.dumps(record.model_dump(exclude={"id"}, exclude_defaults=True, exclude_none=True))
