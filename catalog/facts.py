@@ -98,7 +98,7 @@ class AttentionGroup(Record):
 
     ``full`` caches 2 x kv_heads x head_dim per token; ``sliding`` and ``chunked`` stop at ``window``; ``mla`` caches
     kv_lora_rank + qk_rope_head_dim; ``gated_delta``, ``kda``, ``mamba2``, ``linear`` and ``short_conv`` keep a fixed
-    state; ``compressed_sparse`` is DeepSeek-V4's; ``none`` has no token mixing at all (pruned, MLP or expert-only layers).
+    state; ``compressed_sparse`` is DeepSeek-V4's; ``none`` mixes no tokens at all (pruned, MLP or expert-only layers).
     """
 
     kind: Literal[
@@ -212,7 +212,7 @@ class Quant(Record):
     bits_basis: str | None = None
     file_bpw_llama31_8b: float | None = None
     engines: tuple[Slug, ...] = ()
-    self_made: bool = Field(False, description="anyone can make it with the engine's own tool, so it exists for any model")
+    self_made: bool = Field(False, description="anyone can make it with the engine's own tool: it exists for any model")
     self_made_engines: tuple[Slug, ...] = Field((), description="the engines that hold for when self_made; empty: none")
     compute_path: dict[str, str] = Field(default_factory=dict)
     layouts: tuple[Layout, ...] = ()

@@ -1,0 +1,101 @@
+"""The two limits no plain measurement can exceed: bytes streamed over bandwidth, FLOPs over the dense peak.
+
+Both are generous on purpose, so that what exceeds them is impossible rather than merely good: the smallest known
+layout of the quant, the cache left out, the best of nominal and measured bandwidth and peak.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalog.facts import Facts, Hardware, Measurement, Model, Quant, TensorClass
+
+NOT_STREAMED = frozenset({"vision_audio", "ple"})
+UNKNOWN_BITS = 16.0
+TOLERANCE = {"gguf-ud": 1.25, "unknown": 1.25}
+"""How far above the limit still counts as possible: Unsloth's dynamic files are up to 19 % off the given bits."""
+DEFAULT_TOLERANCE = 1.05
+EIGHT_BIT = {"int8", "fp8", "fp8_fp16acc"}
+FOUR_BIT_FAMILIES = frozenset({"fp4", "mlx"})
+INT8_OVER_BF16 = 4.0
+"""GeForce boards multiply int8 four times as fast as BF16 with FP32 accumulation; used where no 8-bit peak is known."""
+
+
+def streamed_bytes(model: Model, quant: Quant, engine: str) -> float | None:
+    """Weight bytes one token must read on one stream, by the leanest layout known; None when it is not known."""
+    if not model.parameters or not quant.bits:
+        return None
+    general = quant.bits_by_engine.get(engine, quant.bits)
+    layouts = [layout.bits for layout in quant.layouts if layout.model in (model.id, model.derivative_of)]
+    return min(_streamed(model, {**general, **bits}) for bits in ({}, *layouts))
+
+
+def _streamed(model: Model, bits: Mapping[TensorClass, float]) -> float:
+    parameters = model.parameters or {}
+    share = model.moe.experts_per_token / model.moe.num_experts if model.moe else 1.0
+    total = 0.0
+    for tensor, count in parameters.items():
+        if tensor in NOT_STREAMED or (tensor == "embed" and "lm_head" in parameters):
+            continue
+        total += count * bits.get(tensor, UNKNOWN_BITS) / 8 * (share if tensor == "routed_experts" else 1.0)
+    return total
+
+
+def decode_limit_tok_s(measurement: Measurement, facts: Facts) -> float | None:
+    """Decode of one stream with one token a step that this bandwidth allows, tolerance included; None if unknown."""
+    hardware = facts.hardware[measurement.hardware]
+    bandwidth = max(hardware.bandwidth_gb_s or 0.0, *(hardware.bandwidth_measured_gb_s or (0.0,)))
+    return _per_second(measurement, facts, bandwidth)
+
+
+def measured_decode_limit_tok_s(measurement: Measurement, facts: Facts) -> float | None:
+    """The same for the best read kernel measured on that hardware; None where none was measured."""
+    measured = facts.hardware[measurement.hardware].bandwidth_measured_gb_s
+    return _per_second(measurement, facts, max(measured)) if measured else None
+
+
+def _per_second(measurement: Measurement, facts: Facts, bandwidth_gb_s: float) -> float | None:
+    quant = facts.quants[measurement.quant]
+    read = streamed_bytes(facts.models[measurement.model], quant, measurement.engine)
+    if not read or not bandwidth_gb_s:
+        return None
+    return bandwidth_gb_s * 1e9 * measurement.units / read * TOLERANCE.get(quant.family, DEFAULT_TOLERANCE)
+
+
+def prefill_limit_tok_s(measurement: Measurement, facts: Facts) -> float | None:
+    """Prompt tokens per second that the dense peak of the fastest usable type allows; None if unknown."""
+    quant = facts.quants[measurement.quant]
+    integer_kernels = facts.engines[measurement.engine].family == "llama.cpp" or not quant.family.startswith("gguf")
+    peak = peak_tflops(facts.hardware[measurement.hardware], quant, integer_kernels=integer_kernels)
+    multiplied = _multiplied_params(facts.models[measurement.model])
+    if not peak or not multiplied:
+        return None
+    return peak * 1e12 * measurement.units / (2.0 * multiplied)
+
+
+def peak_tflops(hardware: Hardware, quant: Quant, *, integer_kernels: bool) -> float | None:
+    """The highest dense rate, nominal or measured, at which weights of this quant could be multiplied."""
+    narrow = quant.family != "native" and integer_kernels
+    usable = {"bf16", "fp16", "fp16_fp16acc"} | (EIGHT_BIT if narrow else set())
+    if quant.family in FOUR_BIT_FAMILIES:
+        usable.add("fp4")
+    known = {**hardware.measured_dense_tflops, **hardware.peak_dense_tflops}
+    peak = max(
+        (max(known[name], hardware.measured_dense_tflops.get(name, 0.0)) for name in usable & set(known)), default=None
+    )
+    if peak and narrow and hardware.vendor == "nvidia" and not EIGHT_BIT & set(known):
+        return peak * INT8_OVER_BF16
+    return peak
+
+
+def _multiplied_params(model: Model) -> float | None:
+    """Parameters a prompt token is multiplied with: no embedding, no head (only the last token needs it)."""
+    if not model.parameters:
+        return None
+    share = model.moe.experts_per_token / model.moe.num_experts if model.moe else 1.0
+    skipped = NOT_STREAMED | {"embed", "lm_head"}
+    counts = ((name, count) for name, count in model.parameters.items() if name not in skipped)
+    return sum(count * (share if name == "routed_experts" else 1.0) for name, count in counts)
