@@ -169,20 +169,21 @@ class _Reader:
         return None
 
     def _cells(self, path: Path, constant: dict[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        line = 0
         try:
             with path.open(encoding="utf-8", newline="") as stream:
                 reader = csv.reader(stream, strict=True)
                 header = next(reader, [])
                 for row in reader:
+                    line = reader.line_num
                     if len(row) == len(header):
-                        yield reader.line_num, {**_known(header, row), **constant}
+                        yield line, {**_known(header, row), **constant}
                     elif row:
-                        message = f"{len(row)} cells under {len(header)} columns"
-                        self._report(path, reader.line_num, "csv-shape", message)
+                        self._report(path, line, "csv-shape", f"{len(row)} cells under {len(header)} columns")
         except FileNotFoundError:
             self._report(path, 1, "missing-file", "this file is needed")
         except (UnicodeDecodeError, csv.Error) as error:
-            self._report(path, 1, "csv-syntax", str(error))
+            self._report(path, line + 1, "csv-syntax", str(error))
 
     def _report(self, path: Path, line: int, rule: str, message: str) -> None:
         self.problems.append(FactError(path.relative_to(self.root).as_posix(), line, rule, message))

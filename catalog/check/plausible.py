@@ -42,8 +42,9 @@ def decode_above_measured_bandwidth(facts: Facts, places: Places) -> Iterator[Fi
     """Plain, unflagged decode faster than the best measured read kernel of that hardware."""
     for index, measurement in _known(facts):
         limit = measured_decode_limit_tok_s(measurement, facts)
+        ceiling = decode_limit_tok_s(measurement, facts) or 0.0
         plain = measurement.speculation in (None, "none") and measurement.concurrency in (None, 1)
-        if plain and limit and (measurement.decode_tok_s or 0.0) > limit and not measurement.flags:
+        if plain and limit and limit < (measurement.decode_tok_s or 0.0) <= ceiling and not measurement.flags:
             message = f"decode {measurement.decode_tok_s:g} tok/s needs more than the measured bandwidth ({limit:.1f})"
             yield warning(places.measurement(index), "decode-above-measured-bandwidth", message)
 

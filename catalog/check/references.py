@@ -70,7 +70,7 @@ def ambiguous_aliases(facts: Facts, places: Places) -> Iterator[Finding]:
             for claimant in ids if len(ids) > 1 else ():
                 place = places.key(f"{folder}/{claimant}.toml", "aliases")
                 yield warning(
-                    place, "ambiguous-alias", f"{name!r} is claimed by {', '.join(ids)}: it maps to none of them"
+                    place, "ambiguous-alias", f"{name!r} is claimed by {', '.join(ids)}: as a raw name it maps to none"
                 )
 
 
