@@ -163,7 +163,9 @@ class Model(Record):
     role: Literal["catalog", "reference"] = "catalog"
     confidence: Literal["config", "secondary"]
     derivative_of: Slug | None = None
-    context_limit: int | None = Field(None, description="tokens the model was built for; None when not published")
+    context_limit: int | None = Field(
+        default=None, description="tokens the model was built for; None when not published"
+    )
     context_limit_is_library_default: bool = False
     layers: int | None = None
     hidden_size: int | None = None
@@ -174,14 +176,16 @@ class Model(Record):
     intermediate_size: int | None = None
     tied_embeddings: bool | None = None
     mtp_layers: int | None = None
-    draft_heads: tuple[str, ...] = Field((), description="published draft heads: eagle3, dflash, dspark...")
+    draft_heads: tuple[str, ...] = Field(default=(), description="published draft heads: eagle3, dflash, dspark...")
     params_total: int | None = None
     params_active: int | None = None
     params_active_stated: str | None = None
     decode_read_params_per_token: int | None = None
     moe: Moe | None = None
     attention: tuple[AttentionGroup, ...] = ()
-    parameters: dict[TensorClass, int] | None = Field(None, description="parameters by tensor class; None: not public")
+    parameters: dict[TensorClass, int] | None = Field(
+        default=None, description="parameters by tensor class; None: not public"
+    )
     kv: Kv | None = None
     aliases: tuple[str, ...] = ()
     sources: tuple[str, ...]
@@ -193,7 +197,7 @@ class Layout(Record):
 
     model: Slug
     checkpoint: str
-    engines: tuple[Slug, ...] = Field((), description="engines that load this checkpoint; empty: every engine")
+    engines: tuple[Slug, ...] = Field(default=(), description="engines that load this checkpoint; empty: every engine")
     bits: dict[TensorClass, float]
     note: str | None = None
     source: str
@@ -212,8 +216,12 @@ class Quant(Record):
     bits_basis: str | None = None
     file_bpw_llama31_8b: float | None = None
     engines: tuple[Slug, ...] = ()
-    self_made: bool = Field(False, description="anyone can make it with the engine's own tool: it exists for any model")
-    self_made_engines: tuple[Slug, ...] = Field((), description="the engines that hold for when self_made; empty: none")
+    self_made: bool = Field(
+        default=False, description="anyone can make it with the engine's own tool: it exists for any model"
+    )
+    self_made_engines: tuple[Slug, ...] = Field(
+        default=(), description="the engines that hold for when self_made; empty: none"
+    )
     compute_path: dict[str, str] = Field(default_factory=dict)
     layouts: tuple[Layout, ...] = ()
     aliases: tuple[str, ...] = ()
@@ -231,7 +239,9 @@ class Launch(Record):
 
     command: str
     options: dict[str, str] = Field(default_factory=dict)
-    flags: tuple[str, ...] = Field((), description="flags its documentation lists, to check the templates against")
+    flags: tuple[str, ...] = Field(
+        default=(), description="flags its documentation lists, to check the templates against"
+    )
     source: str
 
 
@@ -247,6 +257,10 @@ class Engine(Record):
     speculation: tuple[str, ...] = ()
     multi_unit: Literal["tensor", "pipeline"] | None = None
     multi_unit_note: str | None = None
+    runtime_bytes: int | None = Field(
+        default=None, description="what the engine takes besides weights, KV and scratch buffers"
+    )
+    runtime_note: str | None = None
     api: str | None = None
     launch: Launch | None = None
     aliases: tuple[str, ...] = ()
@@ -269,9 +283,11 @@ class Hardware(Record):
     name: str
     vendor: Vendor
     memory_type: str | None = None
-    memory_gb: Positive | None = Field(None, description="as on the label")
-    memory_usable_bytes: int | None = Field(None, description="what the runtime can see, where documented")
-    memory_safe_bytes: int | None = Field(None, description="the default budget: leaves the headroom the note explains")
+    memory_gb: Positive | None = Field(default=None, description="as on the label")
+    memory_usable_bytes: int | None = Field(default=None, description="what the runtime can see, where documented")
+    memory_safe_bytes: int | None = Field(
+        default=None, description="the default budget: leaves the headroom the note explains"
+    )
     memory_note: str | None = None
     unified: bool = False
     bandwidth_gb_s: Positive | None = None
@@ -279,7 +295,7 @@ class Hardware(Record):
     bandwidth_measured_source: str | None = None
     peak_dense_tflops: dict[str, float] = Field(default_factory=dict)
     measured_dense_tflops: dict[str, float] = Field(default_factory=dict, description="best measured, by dtype")
-    measured_dense_basis: str | None = Field(None, description="every measured value with its source")
+    measured_dense_basis: str | None = Field(default=None, description="every measured value with its source")
     peak_basis: str | None = None
     compute_capability: str | None = None
     interconnect: str | None = None
@@ -310,7 +326,9 @@ class Flag(Record):
 
     id: Slug
     touches: tuple[Literal["prefill", "decode", "identity", "length"], ...]
-    resolved: bool = Field(False, description="the row's ids already correct what its label got wrong: it may teach")
+    resolved: bool = Field(
+        default=False, description="the row's ids already correct what its label got wrong: it may teach"
+    )
     meaning: str
 
 
@@ -325,16 +343,20 @@ class Measurement(Record):
     engine_version: str | None = None
     hardware: Slug
     units: Annotated[int, Field(ge=1)] = 1
-    speculation: str | None = Field(None, description="none, a method (mtp-3), unspecified; None: not known")
+    speculation: str | None = Field(default=None, description="none, a method (mtp-3), unspecified; None: not known")
     spec_basis: SpecBasis
     concurrency: Annotated[int, Field(ge=1)] | None = None
     isl: MeanCount | None = None
     osl: MeanCount | None = None
-    context_depth: Count | None = Field(None, description="tokens in the KV cache before the isl tokens are processed")
-    decode_kv_tokens: MeanCount | None = Field(None, description="tokens in the KV cache at the first output token")
+    context_depth: Count | None = Field(
+        default=None, description="tokens in the KV cache before the isl tokens are processed"
+    )
+    decode_kv_tokens: MeanCount | None = Field(
+        default=None, description="tokens in the KV cache at the first output token"
+    )
     kv_dtype: str | None = None
     prefill_tok_s: Positive | None = None
-    decode_tok_s: Positive | None = Field(None, description="of one stream")
+    decode_tok_s: Positive | None = Field(default=None, description="of one stream")
     decode_total_tok_s: Positive | None = None
     ttft_ms: Positive | None = None
     approx: bool = False

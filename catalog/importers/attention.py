@@ -29,33 +29,11 @@ def _group(kind: Mixer, number: int, fields: Fields, dims: Dims) -> AttentionGro
     if kind == "none":
         return AttentionGroup(kind=kind, layers=number)
     if kind == "mla":
-        names = ("kv_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim")
-        latent = {name: fields.count(name) for name in names}
-        index = {name: fields.count_or(None, name) for name in ("index_topk", "index_head_dim", "index_n_heads")}
-        rank = fields.count_or(None, "q_lora_rank")
-        return AttentionGroup(kind=kind, layers=number, q_lora_rank=rank, **latent, **index)
+        return _latent(number, fields)
     if kind == "gated_delta":
-        return AttentionGroup(
-            kind=kind,
-            layers=number,
-            num_k_heads=fields.count("linear_num_key_heads"),
-            num_v_heads=fields.count("linear_num_value_heads"),
-            k_head_dim=fields.count("linear_key_head_dim"),
-            v_head_dim=fields.count("linear_value_head_dim"),
-            conv_kernel=fields.count_or(4, "linear_conv_kernel_dim"),
-            state_dtype=_state_dtype(fields),
-        )
+        return _gated_delta(number, fields)
     if kind == "mamba2":
-        return AttentionGroup(
-            kind=kind,
-            layers=number,
-            num_heads=fields.count("mamba_num_heads", "mamba_n_heads"),
-            head_dim=fields.count("mamba_head_dim", "mamba_d_head"),
-            state_size=fields.count("ssm_state_size", "mamba_d_state"),
-            n_groups=fields.count_or(1, "n_groups", "mamba_n_groups"),
-            conv_kernel=fields.count_or(4, "conv_kernel", "mamba_d_conv"),
-            state_dtype="float32",
-        )
+        return _mamba2(number, fields)
     window = {"sliding": "sliding_window", "chunked": "attention_chunk_size"}.get(kind)
     return AttentionGroup(
         kind=kind,
@@ -66,8 +44,45 @@ def _group(kind: Mixer, number: int, fields: Fields, dims: Dims) -> AttentionGro
     )
 
 
-def _state_dtype(fields: Fields) -> str | None:
-    return "float32" if fields.text("mamba_ssm_dtype") == "float32" else None
+def _latent(number: int, fields: Fields) -> AttentionGroup:
+    return AttentionGroup(
+        kind="mla",
+        layers=number,
+        kv_lora_rank=fields.count("kv_lora_rank"),
+        q_lora_rank=fields.count_or(None, "q_lora_rank"),
+        qk_rope_head_dim=fields.count("qk_rope_head_dim"),
+        qk_nope_head_dim=fields.count("qk_nope_head_dim"),
+        v_head_dim=fields.count("v_head_dim"),
+        index_topk=fields.count_or(None, "index_topk"),
+        index_head_dim=fields.count_or(None, "index_head_dim"),
+        index_n_heads=fields.count_or(None, "index_n_heads"),
+    )
+
+
+def _gated_delta(number: int, fields: Fields) -> AttentionGroup:
+    return AttentionGroup(
+        kind="gated_delta",
+        layers=number,
+        num_k_heads=fields.count("linear_num_key_heads"),
+        num_v_heads=fields.count("linear_num_value_heads"),
+        k_head_dim=fields.count("linear_key_head_dim"),
+        v_head_dim=fields.count("linear_value_head_dim"),
+        conv_kernel=fields.count_or(4, "linear_conv_kernel_dim"),
+        state_dtype="float32" if fields.text("mamba_ssm_dtype") == "float32" else None,
+    )
+
+
+def _mamba2(number: int, fields: Fields) -> AttentionGroup:
+    return AttentionGroup(
+        kind="mamba2",
+        layers=number,
+        num_heads=fields.count("mamba_num_heads", "mamba_n_heads"),
+        head_dim=fields.count("mamba_head_dim", "mamba_d_head"),
+        state_size=fields.count("ssm_state_size", "mamba_d_state"),
+        n_groups=fields.count_or(1, "n_groups", "mamba_n_groups"),
+        conv_kernel=fields.count_or(4, "conv_kernel", "mamba_d_conv"),
+        state_dtype="float32",
+    )
 
 
 def kv_of(groups: Iterable[AttentionGroup]) -> Kv:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from catalog.facts import Model, Moe
 from catalog.importers.attention import attention_groups, kv_of
 from catalog.importers.bounded import Fields, ImportFileError, read_json
-from catalog.importers.counting import dims_of, expert_width, parameters_of, shared_experts
+from catalog.importers.counting import dims_of, encoder_parameters, expert_width, parameters_of, shared_experts
 from catalog.importers.layers import ARCHITECTURES, layers_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NESTED_TEXT = ("text_config", "llm_config", "language_config")
 NESTED_PARTS: tuple[tuple[str, Modality], ...] = (("vision_config", "vision"), ("audio_config", "audio"))
+MTP_FIELDS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules")
 NOT_READ = frozenset({"vision_audio", "ple"})
 
 
@@ -40,14 +41,15 @@ def model_from_config(path: Path, naming: Naming) -> Model:
     layers = layers_of(fields, architecture)
     dims = dims_of(fields, architecture)
     parameters = parameters_of(fields, architecture, layers)
+    vision = whole.inner("vision_config")
+    if vision and (encoder := encoder_parameters(vision)):
+        parameters["vision_audio"] = encoder
     attention = attention_groups(fields, dims, layers)
-    moe = _moe(fields, layers)
-    modality: tuple[Modality, ...] = ("text", *(part for name, part in NESTED_PARTS if whole.inner(name)))
-    return Model(
+    model = Model(
         id=naming.id,
         name=naming.name,
         family=naming.family,
-        modality=modality,
+        modality=("text", *(part for name, part in NESTED_PARTS if whole.inner(name))),
         confidence="config",
         context_limit=fields.count_or(None, "max_position_embeddings"),
         layers=len(layers),
@@ -58,32 +60,36 @@ def model_from_config(path: Path, naming: Naming) -> Model:
         vocab_size=dims.vocab,
         intermediate_size=fields.count_or(None, "intermediate_size"),
         tied_embeddings=dims.tied,
-        mtp_layers=fields.count_or(None, "num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"),
-        params_total=sum(parameters.values()),
-        params_active=active_parameters(parameters, moe),
-        decode_read_params_per_token=decode_read_parameters(parameters, moe),
-        moe=moe,
+        mtp_layers=fields.count_or(None, *MTP_FIELDS),
+        moe=_moe(fields, layers),
         attention=attention,
-        parameters=parameters,
         kv=kv_of(attention),
         sources=(f"{path.name} ({kind})",),
-        note="encoders of other modalities are not counted" if len(modality) > 1 else None,
     )
+    return with_parameters(model, parameters)
 
 
-def decode_read_parameters(parameters: Mapping[TensorClass, int], moe: Moe | None) -> int:
-    """Parameters one decode step fetches: of the experts the chosen share, no untied input embedding, no encoders."""
-    skipped = NOT_READ | ({"embed"} if "lm_head" in parameters else set())
-    return round(sum(count * _share(name, moe) for name, count in parameters.items() if name not in skipped))
+def with_parameters(model: Model, parameters: dict[TensorClass, int]) -> Model:
+    """The model with these parameters by class, and the totals that follow from them."""
+    counts = {
+        "parameters": parameters,
+        "params_total": sum(parameters.values()),
+        "params_active": _active(parameters, model.moe, NOT_READ),
+        "decode_read_params_per_token": _active(parameters, model.moe, NOT_READ | _looked_up(parameters)),
+    }
+    return model.model_copy(update=counts)
 
 
-def active_parameters(parameters: Mapping[TensorClass, int], moe: Moe | None) -> int:
-    """Parameters of the text part that one token uses, embeddings included."""
-    return round(sum(count * _share(name, moe) for name, count in parameters.items() if name not in NOT_READ))
+def _looked_up(parameters: Mapping[TensorClass, int]) -> frozenset[str]:
+    """An input embedding with a head of its own is looked up, not streamed."""
+    return frozenset({"embed"} if "lm_head" in parameters else ())
 
 
-def _share(name: TensorClass, moe: Moe | None) -> float:
-    return moe.experts_per_token / moe.num_experts if moe and name == "routed_experts" else 1.0
+def _active(parameters: Mapping[TensorClass, int], moe: Moe | None, skipped: frozenset[str]) -> int:
+    """Parameters outside ``skipped`` that one token needs: of the routed experts the chosen share."""
+    chosen = moe.experts_per_token / moe.num_experts if moe else 1.0
+    kept = {name: count for name, count in parameters.items() if name not in skipped}
+    return round(sum(count * (chosen if name == "routed_experts" else 1.0) for name, count in kept.items()))
 
 
 def _kind(fields: Fields, whole: Fields) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.importers.bounded import MAX_PARAMETERS, Fields, ImportFileError
+from catalog.importers.bounded import MAX_LAYERS, MAX_PARAMETERS, Fields, ImportFileError
 
 if TYPE_CHECKING:
     from catalog.facts import TensorClass
@@ -60,6 +60,18 @@ def parameters_of(fields: Fields, architecture: Architecture, layers: list[Layer
     if total.total() > MAX_PARAMETERS:
         raise ImportFileError(fields.file, "its dimensions multiply to more than 1e14 parameters: one of them is wrong")
     return {name: count for name, count in total.items() if count}
+
+
+def encoder_parameters(vision: Fields) -> int:
+    """Parameters of a vision transformer and its merger; 0 where the config does not give its dimensions.
+
+    Patch and position embeddings are left out: under one percent.
+    """
+    hidden, width = vision.optional("hidden_size"), vision.optional("intermediate_size")
+    layers = vision.count_or(0, "depth", "num_hidden_layers", high=MAX_LAYERS) or 0
+    output, merge = vision.optional("out_hidden_size"), vision.optional("spatial_merge_size")
+    merged = hidden * merge * merge
+    return layers * (4 * hidden * hidden + 2 * hidden * width) + merged * (merged + output)
 
 
 def expert_width(fields: Fields) -> int:
@@ -124,7 +136,9 @@ def _mamba2(fields: Fields, dims: Dims) -> int:
     state = fields.count("ssm_state_size", "mamba_d_state")
     kernel = fields.count_or(4, "conv_kernel", "mamba_d_conv") or 4
     convolved = inner + 2 * groups * state
-    return dims.hidden * (inner + convolved + heads) + convolved * (kernel + 1) + 3 * heads + inner + inner * dims.hidden
+    return (
+        dims.hidden * (inner + convolved + heads) + convolved * (kernel + 1) + 3 * heads + inner + inner * dims.hidden
+    )
 
 
 def _feed_forward(layer: Layer, fields: Fields, dims: Dims, architecture: Architecture) -> Counter[TensorClass]:
@@ -132,7 +146,9 @@ def _feed_forward(layer: Layer, fields: Fields, dims: Dims, architecture: Archit
     if layer.feed_forward == "none":
         return Counter()
     if layer.feed_forward == "dense":
-        return Counter({"dense_mlp": matrices * dims.hidden * fields.count("intermediate_size_mlp", "intermediate_size")})
+        return Counter(
+            {"dense_mlp": matrices * dims.hidden * fields.count("intermediate_size_mlp", "intermediate_size")}
+        )
     experts = fields.count("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", high=10**5)
     latent = fields.optional("moe_latent_size")
     width = expert_width(fields)

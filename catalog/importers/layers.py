@@ -127,14 +127,14 @@ def _three_of_four_if_windowed(fields: Fields, number: int) -> list[Mixer]:
 LLAMA = Architecture(_named(_all("full")))
 QWEN3 = Architecture(_named(_all("full")), head_dim=128)
 DEEPSEEK = Architecture(_all("mla"))
-GATED_DELTA = Architecture(
-    _every("full_attention_interval", 4, "gated_delta", "full"), query_gate=True, head_dim=256
-)
+GATED_DELTA = Architecture(_every("full_attention_interval", 4, "gated_delta", "full"), query_gate=True, head_dim=256)
 ARCHITECTURES: dict[str, Architecture] = {
     **dict.fromkeys(("llama", "smollm3", "granite", "phi3", "ministral3"), LLAMA),
     **dict.fromkeys(("qwen3", "qwen3_moe", "qwen3_vl_text", "qwen3_vl_moe_text", "minimax_m2"), QWEN3),
     **dict.fromkeys(("glm4_moe", "solar_open", "dots1", "ernie4_5_moe"), QWEN3),
-    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe_lite", "glm_moe_dsa"), DEEPSEEK),
+    **dict.fromkeys(
+        ("deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe_lite", "glm_moe_dsa"), DEEPSEEK
+    ),
     **dict.fromkeys(("qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"), GATED_DELTA),
     **dict.fromkeys(("exaone4", "olmo3"), Architecture(_named(_three_of_four_if_windowed))),
     "mistral": Architecture(_named(_windowed)),
