@@ -35,7 +35,7 @@ class Dims:
 def dims_of(fields: Fields, architecture: Architecture) -> Dims:
     """The common dimensions of a config. Raises ImportFileError for what is missing or absurd."""
     hidden = fields.count("hidden_size", high=10**6)
-    heads = fields.count("num_attention_heads", high=10**5)
+    heads = fields.count("num_attention_heads", high=hidden)
     return Dims(
         hidden=hidden,
         heads=heads,

@@ -90,6 +90,7 @@ def _sliding(fields: Fields, blocks: int) -> list[bool]:
 
 
 def window_note(fields: Fields) -> str | None:
+    """What to know when the file has a window but nothing says which layers slide."""
     known = fields.values.get("attention.sliding_window_pattern") or fields.text("architecture") in WINDOW_PERIODS
     if fields.values.get("attention.sliding_window") and not known:
         return "which layers slide is not in the file: all are counted as full attention, an upper bound of the cache"
@@ -97,6 +98,7 @@ def window_note(fields: Fields) -> str | None:
 
 
 def head_dim(fields: Fields) -> int | None:
+    """Width of one key."""
     length = fields.count_or(None, "attention.key_length")
     heads = largest(fields, "attention.head_count")
     return length or (fields.count("embedding_length") // heads if heads else None)

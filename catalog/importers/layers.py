@@ -92,7 +92,7 @@ def _named(default: Pattern) -> Pattern:
         names = fields.items("layer_types")
         if not names:
             return default(fields, number)
-        unknown = [name for name in names if name not in NAMED_MIXERS]
+        unknown = [name for name in names if not isinstance(name, str) or name not in NAMED_MIXERS]
         if unknown or len(names) != number:
             problem = f"unknown kind {unknown[0]!r}" if unknown else f"{len(names)} kinds for {number} layers"
             raise ImportFileError(fields.file, f"layer_types: {problem}")
