@@ -1,0 +1,293 @@
+"""A hierarchical Bayesian model of times: physics terms, each scaled by effects that are learnt.
+
+A time is a sum of physical terms (bytes over bandwidth, FLOPs over peak, overheads per layer and per step). Physics
+gives each term's size; what it cannot know is a factor on it, and that factor is a product of *effects*: of the
+engine, of the kernel for a quant, of the device, of the model, of the very config. In logarithms::
+
+    log t = log combine_k( x_k · exp(μ_k + Σ effects on k) ) + Σ effects on the whole
+
+Every effect has a Gaussian prior around zero whose spread is itself learnt from how much its levels differ (empirical
+Bayes by expectation–maximisation). A level never seen keeps its prior: the factor 1, with the spread of its kind as
+uncertainty. So one posterior serves a config measured ten times and a model published yesterday; nothing switches.
+
+The fit is Gauss–Newton: linearise log t in the effects, solve the ridge problem, repeat. Errors are Student-t, so one
+wrong row cannot bend its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STUDENT_T_DOF = 4.0
+TOTAL = "total"
+
+
+class Combine(Protocol):
+    """How terms add up: times by term → (total seconds, each term's elasticity d log t / d log term)."""
+
+    def __call__(self, terms: dict[str, Floats]) -> tuple[Floats, dict[str, Floats]]: ...
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A family of factors, one per level, on some terms.
+
+    ``keys`` name the case columns whose joined values are the level; ``slope`` names a numeric column that multiplies
+    the effect (a factor that grows with log concurrency, say). ``sd`` is the spread to start from, ``strength`` how
+    many imaginary levels that start is worth.
+    """
+
+    name: str
+    terms: tuple[str, ...]
+    keys: tuple[str, ...]
+    sd: float
+    slope: str | None = None
+    strength: float = 4.0
+    min_rows: int = 1
+    """Levels with fewer rows than this are left at their prior."""
+    transient: bool = False
+    """True for what the next question will not share (its source, its run): it widens, but is not remembered."""
+
+
+@dataclass
+class Cases:
+    """Columns describing n situations: ``labels`` (strings), ``numbers``, and ``terms`` (seconds at factor one)."""
+
+    labels: Mapping[str, NDArray[np.object_]]
+    numbers: Mapping[str, Floats]
+    terms: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.terms.values())))
+
+    def take(self, rows: NDArray[np.bool_] | Ints) -> Cases:
+        """The same columns for some of the rows."""
+        return Cases(*({k: v[rows] for k, v in d.items()} for d in (self.labels, self.numbers, self.terms)))
+
+    def levels(self, effect: Effect) -> NDArray[np.object_]:
+        """Each row's level of an effect; None where a key column is None (the effect is absent there)."""
+        columns = [self.labels[key] for key in effect.keys]
+        if not columns:
+            return np.full(len(self), "all", dtype=object)
+        return np.array([None if None in row else "|".join(row) for row in zip(*columns, strict=True)], dtype=object)
+
+    def values(self, effect: Effect) -> Floats:
+        """What each row multiplies the effect by."""
+        return np.ones(len(self)) if effect.slope is None else self.numbers[effect.slope]
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What a kind of time consists of: its terms' prior log factors and its effects."""
+
+    base: Mapping[str, tuple[float, float]]
+    """term → (mean, sd) of its log factor before anything is known."""
+    effects: tuple[Effect, ...]
+    combine: Combine
+
+    def all_effects(self) -> tuple[Effect, ...]:
+        """The effects, preceded by one base effect per term."""
+        base = (Effect(f"base:{t}", (t,), (), sd, strength=1e9) for t, (_, sd) in self.base.items())
+        return (*base, *self.effects)
+
+
+@dataclass
+class Posterior:
+    """The fitted effects: ``mean`` and ``covariance`` over all levels, spreads by effect, and the noise."""
+
+    specification: Specification
+    index: dict[tuple[str, str], int]
+    mean: Floats
+    covariance: Floats
+    """Of the lasting effects only, in the order of ``lasting()``."""
+    spread: dict[str, float]
+    noise_sd: float
+    counts: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def lasting(self) -> Ints:
+        """Positions in ``mean`` of the effects that are not transient."""
+        transient = {e.name for e in self.specification.effects if e.transient}
+        return np.array([i for (name, _), i in self.index.items() if name not in transient], dtype=np.int64)
+
+    def elsewhere_variance(self) -> float:
+        """Variance of log t that the next source brings: its own transient effects and its noise."""
+        transient = (self.spread[e.name] ** 2 for e in self.specification.effects if e.transient and "method" not in e.keys)
+        return sum(transient) + self.noise_sd**2
+
+    def columns(self, cases: Cases, effect: Effect) -> Ints:
+        """Position of each row's level in ``mean``; -1 where it was never seen or is absent."""
+        return np.array([self.index.get((effect.name, level), -1) for level in cases.levels(effect)], dtype=np.int64)
+
+    def log_time(self, cases: Cases) -> Floats:
+        """Posterior mean of log t: the effects at their means. Shape (n,)."""
+        factors, total = self._log_factors(cases)
+        seconds, _ = self.specification.combine({t: cases.terms[t] * np.exp(f) for t, f in factors.items()})
+        return np.log(seconds) + total
+
+    def _log_factors(self, cases: Cases) -> tuple[dict[str, Floats], Floats]:
+        factors = {t: np.full(len(cases), mean) for t, (mean, _) in self.specification.base.items()}
+        total = np.zeros(len(cases))
+        for effect in self.specification.all_effects():
+            at = self.columns(cases, effect)
+            amount = np.where(at >= 0, self.mean[at], 0.0) * cases.values(effect)
+            for term in effect.terms:
+                if term == TOTAL:
+                    total = total + amount
+                else:
+                    factors[term] = factors[term] + amount
+        return factors, total
+
+
+def fit(
+    specification: Specification,
+    cases: Cases,
+    log_seconds: Floats,
+    noise_scale: Floats,
+    *,
+    learn_rounds: int = 8,
+    settle_rounds: int = 3,
+    start: Posterior | None = None,
+) -> Posterior:
+    """Learn the effects from measured times.
+
+    Args:
+        specification: terms and effects.
+        cases: n measured situations.
+        log_seconds: (n,) logarithm of the measured time.
+        noise_scale: (n,) standard deviation of a row's error relative to the common one (1 = a clean row).
+        learn_rounds: Gauss–Newton steps that also update the spreads and the noise.
+        settle_rounds: Gauss–Newton steps at fixed spreads; the last one also yields the covariance.
+        start: a fit of similar rows, from which spreads and means are taken to start.
+
+    Returns:
+        The posterior, with the covariance of all effects that are not transient.
+    """
+    effects = specification.all_effects()
+    index, at = _index_levels(effects, cases)
+    posterior = Posterior(specification, index, np.zeros(len(index)), np.zeros((0, 0)), {e.name: e.sd for e in effects}, 0.05)
+    if start is not None:
+        _warm(posterior, start)
+    work = _Work(posterior, cases, effects, at, [cases.values(e) for e in effects], log_seconds, noise_scale)
+    for _ in range(learn_rounds):
+        work.step(learn=True)
+    for _ in range(settle_rounds):
+        work.step(learn=False)
+    posterior.covariance = work.covariance()
+    posterior.counts = np.sum([np.bincount(a[a >= 0], minlength=len(index)) for a in at], axis=0, dtype=np.float64)
+    return posterior
+
+
+def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[str, str], int], list[Ints]]:
+    index: dict[tuple[str, str], int] = {}
+    at = []
+    for effect in effects:
+        levels = cases.levels(effect)
+        rows = Counter(x for x in levels if x is not None)
+        for level in sorted(x for x, n in rows.items() if n >= effect.min_rows):
+            index[effect.name, level] = len(index)
+        at.append(np.array([index.get((effect.name, x), -1) for x in levels], dtype=np.int64))
+    return index, at
+
+
+def _warm(posterior: Posterior, start: Posterior) -> None:
+    posterior.spread.update(start.spread)
+    posterior.noise_sd = start.noise_sd
+    for key, i in posterior.index.items():
+        if key in start.index:
+            posterior.mean[i] = start.mean[start.index[key]]
+
+
+@dataclass
+class _Work:
+    """The fit in progress. With more effects than rows, the normal equations are solved in row space (n x n)."""
+
+    posterior: Posterior
+    cases: Cases
+    effects: Sequence[Effect]
+    at: Sequence[Ints]
+    slopes: Sequence[Floats]
+    log_seconds: Floats
+    noise_scale: Floats
+
+    def step(self, *, learn: bool) -> None:
+        """One Gauss–Newton step: linearise, weigh rows by how plausible they are, solve the ridge problem."""
+        post = self.posterior
+        jacobian, predicted = self._linearise()
+        residual = self.log_seconds - predicted
+        robust = (STUDENT_T_DOF + 1) / (STUDENT_T_DOF + (residual / (post.noise_sd * self.noise_scale)) ** 2)
+        self.error_variance = (post.noise_sd * self.noise_scale) ** 2 / robust
+        self.prior_sd = np.array([post.spread[name] for name, _ in post.index])
+        self.scaled = jacobian.multiply(self.prior_sd[None, :]).tocsr()
+        kernel = (self.scaled @ self.scaled.T).toarray()
+        kernel[np.diag_indices_from(kernel)] += self.error_variance
+        self.factor = linalg.cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+        dual = linalg.cho_solve((self.factor, True), residual + jacobian @ post.mean, check_finite=False)
+        post.mean = self.prior_sd * (self.scaled.T @ dual)
+        if learn:
+            self._learn(residual, robust)
+
+    def _learn(self, residual: Floats, robust: Floats) -> None:
+        """Expectation–maximisation: each effect's spread is the root mean square of its levels, uncertainty included."""
+        post = self.posterior
+        inverse = self._inverse()
+        explained = np.asarray(self.scaled.multiply(inverse @ self.scaled).sum(axis=0)).ravel()
+        second_moment = post.mean**2 + self.prior_sd**2 * (1.0 - explained)
+        group = np.array([name for name, _ in post.index], dtype=object)
+        for effect in self.effects:
+            mine = second_moment[group == effect.name]
+            variance = (effect.strength * effect.sd**2 + mine.sum()) / (effect.strength + len(mine))
+            post.spread[effect.name] = float(np.sqrt(variance))
+        leverage = self.error_variance - self.error_variance**2 * np.diag(inverse)
+        variance = np.mean((robust * residual**2 + leverage) / self.noise_scale**2)
+        post.noise_sd = float(np.clip(np.sqrt(variance), 0.01, 0.3))
+
+    def _inverse(self) -> Floats:
+        inverse, info = linalg.lapack.dpotri(self.factor, lower=1)
+        if info:
+            raise FloatingPointError(f"the calibration's normal matrix is singular (LAPACK info {info})")
+        return np.asarray(np.tril(inverse) + np.tril(inverse, -1).T)
+
+    def covariance(self) -> Floats:
+        """Covariance of the effects that outlive their rows, in the order of ``posterior.lasting``."""
+        keep = self.posterior.lasting()
+        scaled = self.scaled[:, keep]
+        shrink = scaled.T @ (self._inverse() @ scaled)
+        covariance = np.eye(len(keep)) - np.asarray(shrink)
+        return np.asarray(covariance * self.prior_sd[keep][:, None] * self.prior_sd[keep][None, :])
+
+    def _linearise(self) -> tuple[sparse.csr_matrix, Floats]:
+        """Log times at the current effects and their derivatives by effect, (n, p) sparse."""
+        post, cases = self.posterior, self.cases
+        spec = post.specification
+        log_factor = {t: np.full(len(cases), mean) for t, (mean, _) in spec.base.items()}
+        total = np.zeros(len(cases))
+        for effect, at, slope in zip(self.effects, self.at, self.slopes, strict=True):
+            amount = np.where(at >= 0, post.mean[at], 0.0) * slope
+            for term in effect.terms:
+                if term == TOTAL:
+                    total += amount
+                else:
+                    log_factor[term] += amount
+        seconds, share = spec.combine({t: cases.terms[t] * np.exp(f) for t, f in log_factor.items()})
+        share = {**share, TOTAL: np.ones(len(cases))}
+        rows, columns, data = [], [], []
+        for effect, at, slope in zip(self.effects, self.at, self.slopes, strict=True):
+            seen = np.flatnonzero(at >= 0)
+            rows.append(seen)
+            columns.append(at[seen])
+            data.append((slope * np.sum([share[t] for t in effect.terms], axis=0))[seen])
+        shape = (len(cases), len(post.index))
+        matrix = sparse.csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
+        return matrix, np.log(seconds) + total

@@ -1,0 +1,124 @@
+"""The calibrated speed of any config: two posteriors, fitted at catalog build and read everywhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catalog.calibration.hierarchy import Cases, Posterior, fit
+from catalog.calibration.situations import Situations, describe
+from catalog.calibration.speed import DECODE, PREFILL
+from catalog.physics.kv import kv_bytes_per_value
+from catalog.physics.terms import Load, accepted_tokens, decode_terms, prefill_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catalog.calibration.evidence import Lesson
+    from catalog.calibration.hierarchy import Floats
+
+REFERENCE_ACCEPTANCE = 0.7
+"""Acceptance of one draft token before anything is known; methods, models and workloads correct it by their effects."""
+CONTEXT_SCALE = 4096.0
+PROMPT_SCALE = 2048.0
+
+
+@dataclass
+class SpeedModel:
+    """Posteriors of log seconds per prefill and per output token."""
+
+    prefill: Posterior
+    decode: Posterior
+
+
+@dataclass(frozen=True)
+class Table:
+    """Lessons as columns: situations, load, and what was measured."""
+
+    situations: Situations
+    load: Load
+    log_seconds: Floats
+    noise_scale: Floats
+    labels: dict[str, np.ndarray]
+    kind: np.ndarray
+    interleaved: Floats
+
+    def __len__(self) -> int:
+        return len(self.log_seconds)
+
+
+def tabulate(lessons: Sequence[Lesson]) -> Table:
+    """Lessons as columns, in order."""
+    situations = describe([x.config for x in lessons])
+    asks = np.array([(x.ask.isl, x.ask.osl, x.ask.context, x.ask.concurrency) for x in lessons], dtype=float).reshape(-1, 4)
+    values = np.array([kv_bytes_per_value(x.ask.kv_dtype or "auto") for x in lessons], dtype=float)
+    labels = dict(situations.labels) | {
+        "source": np.array([x.measurement.source for x in lessons], dtype=object),
+        "version": np.array([_version(x) for x in lessons], dtype=object),
+    }
+    return Table(
+        situations,
+        situations.load(*asks.T, values),
+        np.array([x.log_seconds for x in lessons], dtype=float),
+        np.array([x.noise_scale for x in lessons], dtype=float),
+        labels,
+        np.array([x.quantity for x in lessons], dtype=object),
+        np.array([x.interleaved for x in lessons], dtype=float),
+    )
+
+
+def _version(lesson: Lesson) -> str | None:
+    version = lesson.measurement.engine_version
+    return f"{lesson.measurement.engine} {version[:8]}" if version else None
+
+
+def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
+    """The slopes' numbers: logarithms of what a workload can scale."""
+    return {
+        "log context": np.log2(1.0 + load.context / CONTEXT_SCALE),
+        "log prompt": np.log2(np.maximum(load.isl, 1.0) / PROMPT_SCALE),
+        "log concurrency": np.log2(load.concurrency),
+        "log units": situations.log_units,
+        "log draft": np.log(load.draft_tokens + 1.0),
+    }
+
+
+def prefill_cases(table: Table) -> Cases:
+    """Prefill lessons as cases. A first token waits for (B+1)/2 prefills on average, and for its own first step."""
+    first = (table.kind == "ttft").astype(float)
+    terms = prefill_terms(table.situations.shapes, table.situations.devices, table.load, first)
+    waits = 1.0 + first * (table.load.concurrency - 1.0) / 2.0
+    terms = {name: x * (1.0 if name == "first" else waits) for name, x in terms.items()}
+    return Cases(table.labels, numbers(table.situations, table.load), terms)
+
+
+def decode_cases(table: Table, prefill: Posterior) -> Cases:
+    """Decode lessons as cases, their interleaved prefills as the prefill posterior expects them."""
+    alone = prefill_terms(table.situations.shapes, table.situations.devices, table.load, np.zeros(len(table)))
+    prefill_s = np.exp(prefill.log_time(Cases(table.labels, numbers(table.situations, table.load), alone)))
+    total = (table.kind == "total").astype(float)
+    terms = decode_terms(table.situations.shapes, table.situations.devices, table.load, prefill_s * table.interleaved, total)
+    return Cases(table.labels, numbers(table.situations, table.load), terms)
+
+
+def log_accepted(load: Load) -> Floats:
+    """Logarithm of the tokens a speculative step is expected to yield at the reference acceptance."""
+    return np.log(accepted_tokens(load.draft_tokens, REFERENCE_ACCEPTANCE))
+
+
+def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> SpeedModel:
+    """Learn both posteriors; ``start`` (a fit of similar lessons) fixes the spreads and saves the learning rounds."""
+    rounds = 0 if start else 8
+    prompts = tabulate([x for x in lessons if x.quantity in {"prefill", "ttft"}])
+    prefill = fit(
+        PREFILL, prefill_cases(prompts), prompts.log_seconds, prompts.noise_scale,
+        learn_rounds=rounds, start=start.prefill if start else None,
+    )  # fmt: skip
+    steps = tabulate([x for x in lessons if x.quantity in {"decode", "total"}])
+    decode = fit(
+        DECODE, decode_cases(steps, prefill), steps.log_seconds + log_accepted(steps.load), steps.noise_scale,
+        learn_rounds=rounds, start=start.decode if start else None,
+    )  # fmt: skip
+    return SpeedModel(prefill, decode)

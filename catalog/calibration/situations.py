@@ -1,0 +1,240 @@
+"""A config under a workload, described twice: in numbers for the physics, in labels for what is learnt.
+
+Measurements and candidates go through the same description, so what one teaches is exactly what the other is told.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from catalog.physics.kv import kv_shape
+from catalog.physics.terms import Devices, Load, Shapes
+from catalog.physics.weights import weight_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from catalog.facts import Engine, Hardware, Model, Quant
+
+LINEAR_KINDS = frozenset({"gated_delta", "kda", "linear", "mamba2", "short_conv"})
+WINDOW_KINDS = frozenset({"sliding", "chunked"})
+DEFAULT_DRAFT_TOKENS = 3
+"""Draft tokens per step where a source names a method without saying how many."""
+BLOCK_DRAFTERS = ("dflash", "dspark")
+"""Drafters that propose a whole block in one pass."""
+FALLBACK_FLOPS_PER_BYTE = 100.0
+"""Dense BF16 peak per byte/s of bandwidth where no peak is published; the device's own effect corrects it."""
+LINK_BYTES_S = 25e9
+"""ConnectX-7 at 200 Gb/s; used where a machine's link is not known."""
+
+
+class Config(NamedTuple):
+    """One of each, as records; ``units`` of the hardware."""
+
+    model: Model
+    quant: Quant
+    engine: Engine
+    hardware: Hardware
+    units: int
+    speculation: str
+
+    @property
+    def key(self) -> str:
+        """The config's name: model/quant/engine/hardware/units. Speculation is described apart."""
+        return "/".join((self.model.id, self.quant.id, self.engine.id, self.hardware.id, str(self.units)))
+
+
+class Ask(NamedTuple):
+    """A workload, as numbers; ``kv_dtype`` as the engine names it, None for its default."""
+
+    isl: float
+    osl: float
+    context: float
+    concurrency: int
+    kv_dtype: str | None
+
+
+@dataclass(frozen=True)
+class Situations:
+    """n configs: their shapes, devices, draft lengths and labels. Loads are made from them per question."""
+
+    shapes: Shapes
+    devices: Devices
+    draft_tokens: NDArray[np.float64]
+    block_draft: NDArray[np.float64]
+    labels: Mapping[str, NDArray[np.object_]]
+    log_units: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def load(self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any) -> Load:
+        """The workload's columns; scalars are spread over all configs."""
+        wide = (np.broadcast_to(np.asarray(x, dtype=float), len(self)) for x in (isl, osl, context, concurrency, kv_bytes_per_value))
+        return Load(*wide, draft_tokens=self.draft_tokens, block_draft=self.block_draft)
+
+
+def draft(speculation: str) -> tuple[str | None, int]:
+    """Method and draft tokens of a speculation name: mtp-5 → (mtp, 5), eagle3 → (eagle3, 3), none → (None, 0)."""
+    if speculation == "none":
+        return None, 0
+    method, _, length = speculation.rpartition("-")
+    return (method, int(length)) if method and length.isdigit() else (speculation, DEFAULT_DRAFT_TOKENS)
+
+
+def kernel(quant: Quant) -> str:
+    """The group of formats that share kernels: GGUF types by their bits, others by their family."""
+    if quant.family == "fp4":
+        return "nvfp4" if quant.id.startswith("nvfp4") else "mxfp4"
+    if quant.family.startswith("gguf"):
+        found = re.search(r"(iq|tq|q)(\d)", quant.id)
+        prefix = "legacy-" if re.fullmatch(r"q[45]_[01]", quant.id) else ""
+        return prefix + "".join(found.groups()) if found else quant.family
+    return "bf16" if quant.family == "native" else quant.family
+
+
+def compute_dtype(quant: Quant) -> str:
+    """The number format its matrix products can use: its own where it is a float format of both operands, else bf16."""
+    if quant.id.startswith("nvfp4"):
+        return "fp4"
+    return {"fp8": "fp8", "int8": "int8"}.get(quant.family, "bf16")
+
+
+def peak_flops(hardware: Hardware, dtype: str) -> float:
+    """Dense peak in FLOP/s, of ``dtype`` or the widest known below it; estimated from bandwidth if none is published."""
+    peaks = hardware.peak_dense_tflops
+    for name in (dtype, "bf16", "fp16"):
+        if name in peaks:
+            return peaks[name] * 1e12
+    return (hardware.bandwidth_gb_s or 0.0) * 1e9 * FALLBACK_FLOPS_PER_BYTE
+
+
+def architecture(model: Model) -> str:
+    """dense or moe, with the kind of token mixing that needs kernels of its own."""
+    kinds = {group.kind for group in model.attention}
+    special = {"gated_delta": "delta", "kda": "delta", "linear": "delta", "mamba2": "mamba", "short_conv": "conv"}
+    mixing = {special[k] for k in kinds if k in special} | ({"mla"} if kinds & {"mla", "compressed_sparse"} else set())
+    return "-".join(["moe" if model.moe else "dense", *sorted(mixing)])
+
+
+def body(model: Model) -> str:
+    """Models of the same dimensions run alike, whatever they were trained on: the name of those dimensions."""
+    if model.layers is None:
+        return model.derivative_of or model.id
+    experts = model.moe.num_experts if model.moe else 0
+    return f"{model.layers}x{model.hidden_size}x{model.intermediate_size}x{model.vocab_size}x{experts}"
+
+
+def computable(model: Model, quant: Quant, engine_id: str) -> str | None:
+    """Why physics cannot describe a config, or None if it can."""
+    if model.parameters is None or not model.attention:
+        return f"the architecture of {model.id} is not public in the sources used"
+    if quant.bits is None and not quant.bits_by_engine and not quant.layouts:
+        return f"the stored bits of {quant.id} are not known"
+    return None if weight_bytes(model, quant, engine_id) else f"{quant.id} has no known bits for {model.id}"
+
+
+def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
+    """One row of Shapes, in field order. Raises ValueError where physics cannot describe the triple."""
+    weights = weight_bytes(model, quant, engine_id)
+    if weights is None:
+        raise ValueError(computable(model, quant, engine_id))
+    cache = kv_shape(model)
+    heads = model.attention_heads or 0
+    full = sum(g.layers * _pair_flops(g, heads) for g in model.attention if g.kind in {"full", "mla", "compressed_sparse"})
+    window = sum(g.layers * _pair_flops(g, heads) for g in model.attention if g.kind in WINDOW_KINDS)
+    moe = model.moe
+    dense_first = (moe.first_k_dense or 0) if moe else 0
+    layers = model.layers or sum(g.layers for g in model.attention)
+    return (
+        weights.stored_bytes,
+        weights.dense_read_bytes,
+        weights.routed_expert_bytes,
+        moe.num_experts if moe else 0,
+        moe.experts_per_token if moe else 0,
+        weights.dense_matmul_params,
+        weights.routed_expert_params,
+        weights.head_bytes,
+        weights.head_params,
+        cache.kv_full_values,
+        cache.kv_window_values,
+        cache.kv_window_tokens,
+        cache.state_bytes,
+        full,
+        window,
+        layers,
+        layers - dense_first if moe else 0,
+        sum(g.layers for g in model.attention if g.kind in LINEAR_KINDS),
+        model.hidden_size or 4096,
+    )
+
+
+def _pair_flops(group: Any, heads: int) -> float:
+    """FLOPs of one layer for one (query, key) pair: the score and the weighted value, two FLOPs per multiply-add."""
+    if group.kind == "mla":
+        width = 2.0 * (group.kv_lora_rank or 0) + (group.qk_rope_head_dim or 0)
+    else:
+        key = group.head_dim or 0
+        width = float(key + (group.v_head_dim or key))
+    return 2.0 * heads * width
+
+
+def describe(configs: Sequence[Config]) -> Situations:
+    """Numbers and labels of n configs. Every config must be computable."""
+    rows: dict[tuple[str, str, str], tuple[float, ...]] = {}
+    for c in configs:
+        triple = (c.model.id, c.quant.id, c.engine.id)
+        if triple not in rows:
+            rows[triple] = shape_row(c.model, c.quant, c.engine.id)
+    table = np.array([rows[c.model.id, c.quant.id, c.engine.id] for c in configs], dtype=float).reshape(len(configs), -1)
+    drafts = [draft(c.speculation) for c in configs]
+    return Situations(
+        Shapes(*np.ascontiguousarray(table.T)) if len(configs) else Shapes(*np.zeros((19, 0))),
+        _devices(configs),
+        np.array([n for _, n in drafts], dtype=float),
+        np.array([bool(m and m.startswith(BLOCK_DRAFTERS)) for m, _ in drafts], dtype=float),
+        _labels(configs, [m for m, _ in drafts]),
+        np.log2(np.array([c.units for c in configs], dtype=float)),
+    )
+
+
+def _devices(configs: Sequence[Config]) -> Devices:
+    def column(values: Iterable[float]) -> NDArray[np.float64]:
+        return np.array(list(values), dtype=float)
+
+    return Devices(
+        column((c.hardware.bandwidth_gb_s or 0.0) * 1e9 for c in configs),
+        column(peak_flops(c.hardware, compute_dtype(c.quant)) for c in configs),
+        column(peak_flops(c.hardware, "bf16") for c in configs),
+        column(c.units if c.engine.multi_unit == "tensor" else 1 for c in configs),
+        column(c.units for c in configs),
+        column(c.hardware.link.bandwidth_gb_s * 1e9 if c.hardware.link else LINK_BYTES_S for c in configs),
+    )
+
+
+def _labels(configs: Sequence[Config], methods: Sequence[str | None]) -> dict[str, NDArray[np.object_]]:
+    def column(values: Iterable[str | None]) -> NDArray[np.object_]:
+        out = np.empty(len(configs), dtype=object)
+        out[:] = list(values)
+        return out
+
+    return {
+        "hardware": column(c.hardware.id for c in configs),
+        "engine": column(c.engine.id for c in configs),
+        "engine family": column(c.engine.family for c in configs),
+        "kernel": column(kernel(c.quant) for c in configs),
+        "quant": column(c.quant.id for c in configs),
+        "model": column(c.model.id for c in configs),
+        "family": column(c.model.family for c in configs),
+        "body": column(body(c.model) for c in configs),
+        "architecture": column(architecture(c.model) for c in configs),
+        "config": column(c.key for c in configs),
+        "several": column("several" if c.units > 1 else None for c in configs),
+        "method": column(methods),
+    }

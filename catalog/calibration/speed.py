@@ -1,0 +1,141 @@
+"""The two times that everything is made of, the prefill of a request and the time per output token, and what scales them.
+
+Each effect is one thing physics cannot know. Effects on a term say how an engine, a kernel on a chip or a device uses
+bandwidth, compute or launches; effects on the total say what is particular to a body of weights, a config, or (transient)
+to a source, its engine version and its runs.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from catalog.calibration.hierarchy import TOTAL, Effect, Specification
+from catalog.physics import terms as physics
+
+OVERHEADS = ("step", "layer", "moe", "linear", "sequence")
+STREAMED = physics.DECODE_STREAMED
+
+
+def _log(mean: float, sd: float) -> tuple[float, float]:
+    return math.log(mean), sd
+
+
+DECODE = Specification(
+    base={
+        "weights": _log(1 / 0.82, 0.1),
+        "experts": _log(1 / 0.7, 0.3),
+        "kv": _log(1 / 0.6, 0.4),
+        "compute": _log(2.0, 0.5),
+        "step": _log(0.5, 1.0),
+        "layer": _log(1.0, 1.0),
+        "moe": _log(1.0, 1.0),
+        "linear": _log(1.0, 1.0),
+        "sequence": _log(0.5, 1.0),
+        "link latency": _log(1.0, 1.0),
+        "link": _log(1.0, 0.7),
+        "draft": _log(1.0, 0.5),
+        "interleave": _log(0.8, 0.4),
+    },
+    effects=(
+        Effect("device bandwidth", STREAMED, ("hardware",), 0.12),
+        Effect("engine weights", ("weights",), ("engine family",), 0.08),
+        Effect("kernel", ("weights", "experts"), ("engine family", "kernel"), 0.12),
+        Effect("device kernel", ("weights", "experts"), ("hardware", "engine family", "kernel"), 0.08),
+        Effect("engine experts", ("experts",), ("engine family",), 0.25),
+        Effect("kernel experts", ("experts",), ("engine family", "kernel"), 0.2),
+        Effect("experts by concurrency", ("experts",), ("engine family",), 0.1, slope="log concurrency"),
+        Effect("engine cache", ("kv",), ("engine family",), 0.3),
+        Effect("device cache", ("kv",), ("hardware", "engine family"), 0.3),
+        Effect("body cache", ("kv",), ("body", "engine family"), 0.25),
+        Effect("engine step", ("step",), ("engine family",), 0.7),
+        Effect("engine layer", ("layer",), ("engine family",), 0.5),
+        Effect("engine moe", ("moe",), ("engine family",), 0.5),
+        Effect("engine linear", ("linear",), ("engine family",), 0.5),
+        Effect("engine sequence", ("sequence",), ("engine family",), 0.7),
+        Effect("device overhead", OVERHEADS, ("hardware",), 0.5),
+        Effect("engine compute", ("compute",), ("engine family", "kernel"), 0.4),
+        Effect("device compute", ("compute",), ("hardware",), 0.4),
+        Effect("engine interleave", ("interleave",), ("engine family",), 0.3),
+        Effect("body interleave", ("interleave",), ("body", "engine family"), 0.2),
+        Effect("engine link", ("link", "link latency"), ("engine family", "hardware"), 0.6),
+        Effect("engine", (TOTAL,), ("engine",), 0.05),
+        Effect("device engine", (TOTAL,), ("hardware", "engine"), 0.06),
+        Effect("architecture", (TOTAL,), ("architecture", "engine family"), 0.06),
+        Effect("family", (TOTAL,), ("family", "engine family"), 0.06),
+        Effect("body", (TOTAL,), ("body",), 0.05),
+        Effect("body engine", (TOTAL,), ("body", "engine family"), 0.05),
+        Effect("body kernel", (TOTAL,), ("body", "engine family", "kernel"), 0.05),
+        Effect("model quant", (TOTAL,), ("model", "quant"), 0.04),
+        Effect("body device", (TOTAL,), ("body", "engine family", "hardware"), 0.05),
+        Effect("config", (TOTAL,), ("config",), 0.05),
+        Effect("engine units", (TOTAL,), ("engine family", "several"), 0.15, slope="log units"),
+        Effect("device units", (TOTAL,), ("hardware", "engine family", "several"), 0.15, slope="log units"),
+        Effect("version", (TOTAL,), ("version",), 0.05, transient=True),
+        Effect("source", (TOTAL,), ("source",), 0.05, transient=True),
+        Effect("source kernel", (TOTAL,), ("source", "engine family", "kernel"), 0.06, transient=True),
+        Effect("run", (TOTAL,), ("source", "config"), 0.05, transient=True),
+        Effect("engine concurrency", (TOTAL,), ("engine family",), 0.05, slope="log concurrency"),
+        Effect("device concurrency", (TOTAL,), ("hardware", "engine family"), 0.05, slope="log concurrency", min_rows=3),
+        Effect("body concurrency", (TOTAL,), ("body", "engine family"), 0.04, slope="log concurrency", min_rows=3),
+        Effect("config concurrency", (TOTAL,), ("config",), 0.03, slope="log concurrency", min_rows=4),
+        Effect("body context", (TOTAL,), ("body", "engine family"), 0.02, slope="log context", min_rows=3),
+        Effect("config context", (TOTAL,), ("config",), 0.02, slope="log context", min_rows=4),
+        Effect("method", (TOTAL,), ("method",), 0.25),
+        Effect("method length", (TOTAL,), ("method",), 0.2, slope="log draft"),
+        Effect("method body", (TOTAL,), ("method", "body"), 0.15),
+        Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
+        Effect("method experts", ("experts",), ("method",), 0.2),
+        Effect("method context", (TOTAL,), ("method", "engine family"), 0.05, slope="log context"),
+        Effect("method concurrency", (TOTAL,), ("method",), 0.08, slope="log concurrency"),
+        Effect("method source", (TOTAL,), ("method", "source"), 0.15, transient=True),
+    ),
+    combine=partial(physics.combine, streamed=physics.DECODE_STREAMED, computed=physics.DECODE_COMPUTED),
+)
+
+PREFILL = Specification(
+    base={
+        "dense": _log(1 / 0.5, 0.4),
+        "experts": _log(1 / 0.3, 0.5),
+        "attention": _log(1 / 0.3, 0.5),
+        "read": _log(1 / 0.75, 0.2),
+        "layer": _log(1.0, 1.0),
+        "request": _log(0.5, 1.0),
+        "link": _log(1.0, 0.7),
+        "first": _log(3.0, 1.0),
+    },
+    effects=(
+        Effect("device compute", ("dense", "experts", "attention"), ("hardware",), 0.3),
+        Effect("engine dense", ("dense",), ("engine family",), 0.3),
+        Effect("kernel", ("dense", "experts"), ("engine family", "kernel"), 0.3),
+        Effect("device kernel", ("dense", "experts"), ("hardware", "engine family", "kernel"), 0.2),
+        Effect("engine experts", ("experts",), ("engine family",), 0.3),
+        Effect("kernel experts", ("experts",), ("engine family", "kernel"), 0.25),
+        Effect("engine attention", ("attention",), ("engine family",), 0.5),
+        Effect("device attention", ("attention",), ("hardware", "engine family"), 0.4),
+        Effect("engine layer", ("layer",), ("engine family",), 0.5),
+        Effect("engine request", ("request",), ("engine family",), 0.5),
+        Effect("device overhead", ("layer", "request", "first"), ("hardware",), 0.5),
+        Effect("engine first", ("first",), ("engine family",), 0.7),
+        Effect("engine link", ("link",), ("engine family", "hardware"), 0.5),
+        Effect("engine", (TOTAL,), ("engine",), 0.1),
+        Effect("device engine", (TOTAL,), ("hardware", "engine"), 0.12),
+        Effect("architecture", (TOTAL,), ("architecture", "engine family"), 0.12),
+        Effect("family", (TOTAL,), ("family", "engine family"), 0.1),
+        Effect("body", (TOTAL,), ("body",), 0.08),
+        Effect("body engine", (TOTAL,), ("body", "engine family"), 0.1),
+        Effect("body kernel", (TOTAL,), ("body", "engine family", "kernel"), 0.08),
+        Effect("model quant", (TOTAL,), ("model", "quant"), 0.06),
+        Effect("body device", (TOTAL,), ("body", "engine family", "hardware"), 0.1),
+        Effect("config", (TOTAL,), ("config",), 0.08),
+        Effect("engine units", (TOTAL,), ("engine family", "several"), 0.2, slope="log units"),
+        Effect("version", (TOTAL,), ("version",), 0.1, transient=True),
+        Effect("source", (TOTAL,), ("source",), 0.1, transient=True),
+        Effect("source kernel", (TOTAL,), ("source", "engine family", "kernel"), 0.1, transient=True),
+        Effect("run", (TOTAL,), ("source", "config"), 0.08, transient=True),
+        Effect("device concurrency", (TOTAL,), ("hardware", "engine family"), 0.05, slope="log concurrency"),
+        Effect("method", (TOTAL,), ("method",), 0.2),
+        Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
+    ),
+    combine=partial(physics.combine, streamed=physics.PREFILL_STREAMED, computed=physics.PREFILL_COMPUTED),
+)

@@ -1,0 +1,135 @@
+"""The catalog in memory: facts, calibration and quality, and the two questions asked of them: what exists, what does it do.
+
+Read-only and safe to share between threads. What does not depend on a question's workload is worked out once per
+hardware and number of units, and kept.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from catalog.calibration.evidence import unusable
+from catalog.calibration.situations import Config, computable
+from catalog.configs import ConfigKey, Existing, candidates, existing, exists
+from catalog.errors import NotComputableError, UnknownIdError
+from catalog.predict import predict
+from catalog.table import Candidates, tabulate_configs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalog.calibration.model import SpeedModel
+    from catalog.facts import Engine, Facts, Hardware, Measurement, Model, Quant
+    from catalog.prediction import Outcome, Workload
+
+T = TypeVar("T")
+KEPT_TABLES = 32
+"""How many (hardware, units) tables stay in memory; the least recently asked leaves first."""
+
+
+@dataclass
+class Catalog:
+    """Everything the service knows. ``version`` names the content and is part of every answer."""
+
+    version: str
+    facts: Facts
+    speed: SpeedModel
+    _tables: dict[tuple[str, int], Candidates] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def predict(self, candidates: Candidates, workload: Workload, *, intervals: bool = True) -> Outcome:
+        """What the candidates do under the workload; see catalog.predict."""
+        return predict(candidates, workload, intervals=intervals)
+
+    @cached_property
+    def model_ids(self) -> tuple[str, ...]:
+        """Model ids, in the order that index columns refer to."""
+        return tuple(self.facts.models)
+
+    @cached_property
+    def quant_ids(self) -> tuple[str, ...]:
+        """Quant ids, in the order that index columns refer to."""
+        return tuple(self.facts.quants)
+
+    @cached_property
+    def engine_ids(self) -> tuple[str, ...]:
+        """Engine ids, in the order that index columns refer to."""
+        return tuple(self.facts.engines)
+
+    @cached_property
+    def _measurements(self) -> Mapping[tuple[str, str, str, str, str, int], tuple[Measurement, ...]]:
+        found: dict[tuple[str, str, str, str, str, int], list[Measurement]] = {}
+        for row in self.facts.measurements:
+            key = (row.model, row.quant, row.engine, row.speculation or "none", row.hardware, row.units)
+            found.setdefault(key, []).append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    def measurements_of(self, key: ConfigKey, hardware_id: str, units: int) -> tuple[Measurement, ...]:
+        """Every measurement of that very config, usable or not; unknown speculation counts as none."""
+        return self._measurements.get((*key, hardware_id, units), ())
+
+    def usable_of(self, key: ConfigKey, hardware_id: str, units: int) -> tuple[Measurement, ...]:
+        """The measurements of a config that teach its decode speed."""
+        return tuple(
+            m for m in self.measurements_of(key, hardware_id, units) if unusable(self.facts, m, "decode") is None
+        )
+
+    def hardware(self, hardware_id: str) -> Hardware:
+        """A machine by id. Raises UnknownIdError with the nearest known id."""
+        return _lookup("hardware", hardware_id, self.facts.hardware)
+
+    def candidates(self, hardware: Hardware, units: int = 1) -> Candidates:
+        """Every config that exists on ``units`` of the hardware; listed hardware is tabulated once and kept."""
+        listed = self.facts.hardware.get(hardware.id) is hardware
+        key = (hardware.id, units)
+        if listed and key in self._tables:
+            with self._lock:
+                self._tables[key] = table = self._tables.pop(key)
+            return table
+        table = tabulate_configs(self, list(candidates(self.facts, hardware, units)), hardware, units)
+        if listed:
+            with self._lock:
+                self._tables[key] = table
+                while len(self._tables) > KEPT_TABLES:
+                    self._tables.pop(next(iter(self._tables)))
+        return table
+
+    def with_models(self, models: Mapping[str, Model], hardware: Hardware, units: int = 1) -> Candidates:
+        """The configs of models nobody listed: every quant that anyone can make, on every engine that runs there."""
+        facts = self.facts.model_copy(update={"models": dict(models)})
+        return tabulate_configs(self, list(candidates(facts, hardware, units)), hardware, units)
+
+    def config(self, key: ConfigKey, hardware: Hardware, units: int = 1) -> Config:
+        """The records of a config. Raises UnknownIdError, or NotComputableError where physics cannot describe it."""
+        model: Model = _lookup("model", key.model, self.facts.models)
+        quant: Quant = _lookup("quant", key.quant, self.facts.quants)
+        engine: Engine = _lookup("engine", key.engine, self.facts.engines)
+        reason = computable(model, quant, engine.id)
+        if hardware.bandwidth_gb_s is None:
+            reason = f"the memory bandwidth of {hardware.id} is not known"
+        if reason:
+            raise NotComputableError(reason)
+        return Config(model, quant, engine, hardware, units, key.speculation)
+
+    def table(self, keys: list[ConfigKey], hardware: Hardware, units: int = 1) -> Candidates:
+        """Candidates for configs asked for by name, in their order, whether or not they exist."""
+        return tabulate_configs(self, [self.config(key, hardware, units) for key in keys], hardware, units)
+
+    def exists(self, config: Config) -> bool:
+        """Whether anybody published (or can make) the config."""
+        return exists(config, self._existing)
+
+    @cached_property
+    def _existing(self) -> Existing:
+        return existing(self.facts)
+
+
+def _lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
+    if name in known:
+        return known[name]
+    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    raise UnknownIdError(kind, name, tuple(nearest))

@@ -1,0 +1,222 @@
+"""The physical terms of a decode step and of a prompt's prefill, in seconds at perfect efficiency.
+
+A *decode step* makes one token for each of B streams. It reads every dense weight once, the distinct experts that the
+B tokens are routed to, and each stream's KV cache; it multiplies B tokens with the weights it read; and it launches
+some kernels per layer. A *prefill* pushes isl tokens through the same weights: FLOPs dominate. Each function returns
+the terms by name; what an engine makes of them (its efficiency on bytes, its time per layer) is the calibration's.
+
+All arguments are NumPy arrays of a common shape (n,) or broadcastable to it; times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LAYER_SECONDS = 1e-5
+"""Unit of the overheads per layer: about two kernel launches."""
+STEP_SECONDS = 1e-3
+"""Unit of the overhead per step: sampling, scheduling, detokenising."""
+SEQUENCE_SECONDS = 1e-4
+"""Unit of the overhead per stream and step."""
+PREFILL_BATCH = 2048
+"""Tokens of a prompt that go through the weights together."""
+SHARPNESS = 4.0
+"""How sharply the slower of memory and compute dominates: a p-norm between their sum (1) and their maximum (∞)."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What physics needs to know of n (model, quant, engine) triples. Shapes (n,); bytes, parameters and counts."""
+
+    stored_bytes: Floats
+    dense_bytes: Floats
+    expert_bytes: Floats
+    experts: Floats
+    experts_per_token: Floats
+    dense_params: Floats
+    expert_params: Floats
+    head_bytes: Floats
+    head_params: Floats
+    kv_full_values: Floats
+    kv_window_values: Floats
+    kv_window_tokens: Floats
+    state_bytes: Floats
+    attention_full_flops: Floats
+    attention_window_flops: Floats
+    layers: Floats
+    moe_layers: Floats
+    linear_layers: Floats
+    hidden_size: Floats
+
+    def __len__(self) -> int:
+        return len(self.stored_bytes)
+
+    def take(self, rows: Any) -> Shapes:
+        """The same columns for some of the rows."""
+        return Shapes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @property
+    def active_params(self) -> Floats:
+        """Parameters one token is multiplied with."""
+        share = np.divide(self.experts_per_token, self.experts, out=np.zeros(len(self)), where=self.experts > 0)
+        return self.dense_params + self.expert_params * share
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Where it runs. Peaks are dense; ``parallel`` is how many units work on one token at a time."""
+
+    bandwidth_bytes_s: Floats
+    peak_flops: Floats
+    attention_peak_flops: Floats
+    parallel: Floats
+    units: Floats
+    link_bytes_s: Floats
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked of it: tokens, streams, bytes per cached value, draft tokens per step (0: no speculation)."""
+
+    isl: Floats
+    osl: Floats
+    context: Floats
+    concurrency: Floats
+    kv_bytes_per_value: Floats
+    draft_tokens: Floats
+    block_draft: Floats
+
+
+def expert_share(experts: Floats, experts_per_token: Floats, tokens: Floats) -> Floats:
+    """Share of the experts that ``tokens`` independent tokens touch: 1 - (1 - k/E)^tokens; 0 for dense models."""
+    ratio = np.divide(experts_per_token, experts, out=np.zeros(np.shape(experts)), where=experts > 0)
+    return np.asarray(1.0 - (1.0 - ratio) ** tokens)
+
+
+def kv_streamed_bytes(shapes: Shapes, context: Floats, kv_bytes_per_value: Floats) -> Floats:
+    """Bytes one stream's cache costs in a step: full layers grow with context, windows stop, states are read and written."""
+    window = np.minimum(context, shapes.kv_window_tokens)
+    values = shapes.kv_full_values * context + shapes.kv_window_values * window
+    return values * kv_bytes_per_value + 2.0 * shapes.state_bytes
+
+
+def step_bytes(shapes: Shapes, load: Load) -> Floats:
+    """Bytes a decode step must read: dense weights, distinct experts, every stream's cache. Over all units."""
+    share = expert_share(shapes.experts, shapes.experts_per_token, load.concurrency)
+    cache = load.concurrency * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value)
+    return shapes.dense_bytes + shapes.expert_bytes * share + cache
+
+
+def decode_ceiling_tok_s(shapes: Shapes, devices: Devices, load: Load) -> Floats:
+    """Tokens per second of one stream that no engine can exceed without speculation: bandwidth over bytes, or peak over FLOPs."""
+    together = np.where(load.concurrency > 1, devices.units, devices.parallel)
+    memory = step_bytes(shapes, load) / (devices.bandwidth_bytes_s * together)
+    compute = 2.0 * shapes.active_params * load.concurrency / (devices.peak_flops * together)
+    return 1.0 / np.maximum(memory, compute)
+
+
+def prefill_ceiling_tok_s(shapes: Shapes, devices: Devices) -> Floats:
+    """Prompt tokens per second that no engine can exceed: dense peak over two FLOPs per parameter and token."""
+    body = shapes.active_params - shapes.head_params
+    return devices.peak_flops * devices.units / (2.0 * body)
+
+
+def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats, total: Floats) -> dict[str, Floats]:
+    """Terms of the time per output token of one stream.
+
+    ``prefill_s`` is the expected prefill of one request: servers that start B requests together interleave their
+    prefills with decoding. A stream meets (B-1)/2 of them on average over its osl tokens; the total throughput, where
+    ``total`` is 1, waits for all B-1. A speculative step is one wider step of draft_tokens + 1 tokens plus drafting.
+    """
+    bandwidth = devices.bandwidth_bytes_s * devices.parallel
+    streams = load.concurrency
+    tokens = streams * (load.draft_tokens + 1.0)
+    share = expert_share(shapes.experts, shapes.experts_per_token, tokens)
+    several = (devices.units > 1).astype(float)
+    drafts = np.where(load.block_draft > 0, np.minimum(load.draft_tokens, 1.0), load.draft_tokens)
+    draft_bytes = shapes.head_bytes + shapes.dense_bytes / np.maximum(shapes.layers, 1.0)
+    exchanged = shapes.layers * 2.0 * streams * shapes.hidden_size * 2.0
+    return {
+        "weights": shapes.dense_bytes / bandwidth,
+        "experts": shapes.expert_bytes * share / bandwidth,
+        "kv": streams * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value) / bandwidth,
+        "compute": 2.0 * tokens * shapes.active_params / (devices.peak_flops * devices.parallel),
+        "step": np.full(len(shapes), STEP_SECONDS),
+        "layer": shapes.layers * LAYER_SECONDS,
+        "moe": shapes.moe_layers * LAYER_SECONDS,
+        "linear": shapes.linear_layers * LAYER_SECONDS,
+        "sequence": streams * SEQUENCE_SECONDS,
+        "link latency": several * shapes.layers * 2.0 * LAYER_SECONDS,
+        "link": several * exchanged / devices.link_bytes_s,
+        "draft": drafts * draft_bytes / bandwidth,
+        "interleave": (streams - 1.0) * (0.5 + 0.5 * total) * prefill_s / load.osl,
+    }
+
+
+DECODE_STREAMED = ("weights", "experts", "kv")
+DECODE_COMPUTED = ("compute",)
+PREFILL_STREAMED = ("read",)
+PREFILL_COMPUTED = ("dense", "experts", "attention")
+
+
+def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -> dict[str, Floats]:
+    """Terms of one request's share in a prefill; ``first`` is 1 where the time to the first token is meant.
+
+    isl tokens are pushed through the body of the model (the output head only sees the last), each attending to the
+    history and to those before it; the weights are read once per batch of PREFILL_BATCH tokens, which requests that
+    wait together fill together.
+    """
+    peak = devices.peak_flops * devices.parallel
+    share = np.divide(
+        shapes.experts_per_token, shapes.experts, out=np.zeros(len(shapes)), where=shapes.experts > 0
+    )
+    history = np.maximum(load.context - load.isl, 0.0)
+    pairs_full = load.isl * (history + load.isl / 2.0)
+    pairs_window = load.isl * np.minimum(history + load.isl / 2.0, shapes.kv_window_tokens)
+    attention = pairs_full * shapes.attention_full_flops + pairs_window * shapes.attention_window_flops
+    together = load.concurrency * load.isl
+    batches = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
+    touched = expert_share(shapes.experts, shapes.experts_per_token, np.minimum(together, PREFILL_BATCH))
+    read = shapes.dense_bytes + shapes.expert_bytes * touched
+    several = (devices.units > 1).astype(float)
+    exchanged = shapes.layers * 2.0 * load.isl * shapes.hidden_size * 2.0
+    return {
+        "dense": 2.0 * load.isl * (shapes.dense_params - shapes.head_params) / peak,
+        "experts": 2.0 * load.isl * shapes.expert_params * share / peak,
+        "attention": attention / (devices.attention_peak_flops * devices.parallel),
+        "read": batches * read / (devices.bandwidth_bytes_s * devices.parallel),
+        "layer": batches * shapes.layers * 10.0 * LAYER_SECONDS,
+        "request": np.full(len(shapes), 10.0 * STEP_SECONDS),
+        "link": several * exchanged / devices.link_bytes_s,
+        "first": first * 10.0 * STEP_SECONDS,
+    }
+
+
+def combine(
+    terms: dict[str, Floats], streamed: tuple[str, ...], computed: tuple[str, ...]
+) -> tuple[Floats, dict[str, Floats]]:
+    """Total seconds and each term's share in it (its elasticity d log total / d log term).
+
+    Memory and compute overlap, so the slower one sets the pace (a smooth maximum); overheads add.
+    """
+    memory = sum((terms[name] for name in streamed), np.float64(0.0))
+    compute = sum((terms[name] for name in computed), np.float64(0.0))
+    busy = (memory**SHARPNESS + compute**SHARPNESS) ** (1.0 / SHARPNESS)
+    total = busy + sum((x for name, x in terms.items() if name not in streamed and name not in computed), np.float64(0.0))
+    by_memory = (memory / busy) ** (SHARPNESS - 1.0) / total
+    by_compute = (compute / busy) ** (SHARPNESS - 1.0) / total
+    share = {name: x / total for name, x in terms.items()}
+    share |= {name: terms[name] * by_memory for name in streamed}
+    share |= {name: terms[name] * by_compute for name in computed}
+    return np.asarray(total), share
+
+
+def accepted_tokens(draft_tokens: Floats, acceptance: float) -> Floats:
+    """Expected tokens per speculative step: 1 + a + … + a^N for N drafts, each accepted with probability a."""
+    return np.asarray((1.0 - acceptance ** (draft_tokens + 1.0)) / (1.0 - acceptance))

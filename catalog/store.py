@@ -1,0 +1,197 @@
+"""The DuckDB file: built beside its place and renamed into it, repeatable in content, read whole at start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from catalog.calibration.evidence import lessons
+from catalog.calibration.hierarchy import Posterior
+from catalog.calibration.model import SpeedModel, fit_speed
+from catalog.calibration.speed import DECODE, PREFILL
+from catalog.catalog import Catalog
+from catalog.errors import BrokenCatalogError
+from catalog.facts import (
+    Artifact,
+    Benchmark,
+    Engine,
+    Facts,
+    Flag,
+    Hardware,
+    Measurement,
+    Model,
+    QualityScore,
+    Quant,
+    QuantLoss,
+    Source,
+)
+from catalog.load import load_facts
+
+if TYPE_CHECKING:
+    from catalog.calibration.hierarchy import Floats
+    from catalog.facts import Record
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA_NUMBER = "1"
+NAMED: dict[str, type[Record]] = {
+    "models": Model,
+    "quants": Quant,
+    "engines": Engine,
+    "hardware": Hardware,
+    "sources": Source,
+    "flags": Flag,
+    "benchmarks": Benchmark,
+}
+LISTED: dict[str, type[Record]] = {
+    "quality_scores": QualityScore,
+    "quant_losses": QuantLoss,
+    "artifacts": Artifact,
+}
+SPECIFICATIONS = {"prefill": PREFILL, "decode": DECODE}
+
+
+def build(root: Path, path: Path) -> str:
+    """Read models_data at ``root``, fit the calibration and write the catalog at ``path``; returns its version.
+
+    The file is written beside its place and renamed, so readers see the old one or the new one, never half of one.
+    """
+    facts = load_facts(root)
+    speed = fit_speed(lessons(facts, facts.measurements)[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    try:
+        version = _write(beside, facts, speed)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return version
+
+
+def _write(path: Path, facts: Facts, speed: SpeedModel) -> str:
+    tables = {**_fact_rows(facts), **_calibration_rows(speed)}
+    version = hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(SCHEMA.read_text())
+        for table, rows in tables.items():
+            _insert(connection, table, rows)
+        for quantity in SPECIFICATIONS:
+            _insert_covariance(connection, quantity, getattr(speed, quantity).covariance)
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", [("version", version), ("schema", SCHEMA_NUMBER)])
+    return version
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows a column list at a time: far quicker than one statement a row."""
+    if not rows:
+        return
+    types = [t for (t,) in connection.execute(
+        "SELECT data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
+    ).fetchall()]  # fmt: skip
+    columns = ", ".join(f"unnest(?::{t}[])" for t in types)
+    connection.execute(f"INSERT INTO {table} SELECT {columns}", [list(c) for c in zip(*rows, strict=True)])  # noqa: S608
+
+
+def _fact_rows(facts: Facts) -> dict[str, list[tuple[Any, ...]]]:
+    records = [
+        (kind, i, name, record.model_dump_json(exclude_none=True))
+        for kind in NAMED
+        for i, (name, record) in enumerate(getattr(facts, kind).items())
+    ]
+    records += [
+        (kind, i, None, record.model_dump_json(exclude_none=True))
+        for kind in LISTED
+        for i, record in enumerate(getattr(facts, kind))
+    ]
+    measurements = [
+        tuple(list(v) if isinstance(v, tuple) else v for v in dict(row).values()) for row in facts.measurements
+    ]
+    return {"records": records, "measurements": measurements}
+
+
+def _calibration_rows(speed: SpeedModel) -> dict[str, list[tuple[Any, ...]]]:
+    effects: list[tuple[Any, ...]] = []
+    spreads: list[tuple[Any, ...]] = []
+    for quantity in SPECIFICATIONS:
+        posterior: Posterior = getattr(speed, quantity)
+        rank = {int(position): i for i, position in enumerate(posterior.lasting())}
+        for (effect, level), i in posterior.index.items():
+            sd = float(np.sqrt(max(posterior.covariance[rank[i], rank[i]], 0.0))) if i in rank else None
+            effects.append((quantity, i, effect, level, float(posterior.mean[i]), sd, int(posterior.counts[i])))
+        spreads += [(quantity, name, float(value)) for name, value in posterior.spread.items()]
+        spreads.append((quantity, "noise", posterior.noise_sd))
+    return {"calibration_effects": effects, "calibration_spreads": spreads}
+
+
+def _insert_covariance(connection: duckdb.DuckDBPyConnection, quantity: str, covariance: Floats) -> None:
+    """Write the lower triangle, a row's list at a time, without a Python object per number."""
+    rows, columns = np.tril_indices(len(covariance))
+    triangle = {"i": rows, "j": columns, "c": covariance[rows, columns].astype(np.float32)}
+    connection.register("triangle", triangle)
+    connection.execute(
+        "INSERT INTO calibration_covariance SELECT ?, i, list(c ORDER BY j) FROM triangle GROUP BY i ORDER BY i", [quantity]
+    )
+    connection.unregister("triangle")
+
+
+def open_catalog(path: Path) -> Catalog:
+    """Read the whole catalog into memory. Raises BrokenCatalogError with what is wrong and how to mend it."""
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+            if meta.get("schema") != SCHEMA_NUMBER:
+                raise BrokenCatalogError(f"{path} has layout {meta.get('schema')}, this version reads {SCHEMA_NUMBER}: rebuild it")
+            return Catalog(meta["version"], _read_facts(connection), _read_speed(connection))
+    except (duckdb.Error, KeyError, ValueError) as error:
+        raise BrokenCatalogError(f"{path} is not a readable catalog ({error}): run `python -m catalog build`") from error
+
+
+def _read_facts(connection: duckdb.DuckDBPyConnection) -> Facts:
+    kinds: dict[str, list[tuple[str | None, str]]] = {}
+    for kind, name, record in connection.execute("SELECT kind, id, record FROM records ORDER BY kind, position").fetchall():
+        kinds.setdefault(kind, []).append((name, record))
+    named = {k: {name: t.model_validate_json(r) for name, r in kinds.get(k, [])} for k, t in NAMED.items()}
+    listed = {k: tuple(t.model_validate_json(r) for _, r in kinds.get(k, [])) for k, t in LISTED.items()}
+    cursor = connection.execute("SELECT * FROM measurements ORDER BY id")
+    columns = [name for name, *_ in cursor.description or ()]
+    rows = (dict(zip(columns, row, strict=True)) for row in cursor.fetchall())
+    measurements = tuple(Measurement.model_construct(**{**row, "flags": tuple(row["flags"])}) for row in rows)
+    return Facts.model_construct(**named, **listed, measurements=measurements)
+
+
+def _read_speed(connection: duckdb.DuckDBPyConnection) -> SpeedModel:
+    return SpeedModel(*(_read_posterior(connection, quantity) for quantity in SPECIFICATIONS))
+
+
+def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Posterior:
+    effects = connection.execute(
+        "SELECT effect, level, mean, rows FROM calibration_effects WHERE quantity = ? ORDER BY position", [quantity]
+    ).fetchall()
+    spreads = dict(
+        connection.execute("SELECT effect, spread FROM calibration_spreads WHERE quantity = ?", [quantity]).fetchall()
+    )
+    flat = connection.execute(
+        "SELECT unnest(covariances) AS c FROM (SELECT covariances FROM calibration_covariance"
+        " WHERE quantity = ? ORDER BY position)",
+        [quantity],
+    ).fetchnumpy()["c"]
+    size = int((np.sqrt(8 * len(flat) + 1) - 1) / 2)
+    lower = np.zeros((size, size), dtype=np.float32)
+    lower[np.tril_indices(size)] = np.ma.getdata(flat)
+    index = {(effect, level): i for i, (effect, level, _, _) in enumerate(effects)}
+    noise = spreads.pop("noise")
+    return Posterior(
+        SPECIFICATIONS[quantity],
+        index,
+        np.array([mean for _, _, mean, _ in effects]),
+        lower + np.tril(lower, -1).T,
+        spreads,
+        noise,
+        np.array([rows for _, _, _, rows in effects], dtype=float),
+    )

@@ -1,0 +1,135 @@
+"""Configs as columns, and what they do under a workload: one formula for one config and for a hundred thousand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalog.calibration.prepared import Prepared, prepare
+from catalog.calibration.situations import Situations, describe, kernel
+from catalog.configs import ConfigKey, loads, runs_on
+
+if TYPE_CHECKING:
+    from catalog.calibration.situations import Config
+    from catalog.catalog import Catalog
+    from catalog.facts import Hardware
+    from catalog.prediction import Bools, Ints
+
+MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
+"""Positions in prediction.BASES."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """n configs on some units of one machine. Every column has length n, in the order of ``keys``."""
+
+    hardware: Hardware
+    units: int
+    configs: tuple[Config, ...]
+    keys: tuple[ConfigKey, ...]
+    situations: Situations
+    prefill: Prepared
+    decode: Prepared
+    model_index: Ints
+    quant_index: Ints
+    engine_index: Ints
+    speculative: Bools
+    exists: Bools
+    measured: Bools
+    official: Bools
+    supported: Bools
+    basis: Ints
+    context_limit: Ints
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def take(self, rows: Any) -> Candidates:
+        """The same columns for some of the rows."""
+        return _take(self, np.asarray(rows))
+
+    def unsupported_reason(self, row: int) -> str:
+        """Why the engine cannot run this config here, in a sentence."""
+        config = self.configs[row]
+        engine, hardware = config.engine, config.hardware
+        if engine.launch is None:
+            return f"{engine.name} has no documented launch command"
+        if hardware.vendor not in engine.hardware_vendors:
+            return f"{engine.name} does not run on {hardware.vendor} hardware"
+        if not loads(engine, config.quant, hardware):
+            return f"{engine.name} does not load {config.quant.id}"
+        return f"{engine.name} has no documented way to use several units"
+
+
+def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware, units: int) -> Candidates:
+    """Describe configs once: everything the workload does not change."""
+    keys = tuple(ConfigKey(c.model.id, c.quant.id, c.engine.id, c.speculation) for c in configs)
+    situations = describe(configs)
+    usable = [catalog.usable_of(key, hardware.id, units) for key in keys]
+    measured = np.array([bool(rows) for rows in usable], dtype=bool)
+    return Candidates(
+        hardware,
+        units,
+        tuple(configs),
+        keys,
+        situations,
+        prepare(catalog.speed.prefill, situations),
+        prepare(catalog.speed.decode, situations),
+        _index([k.model for k in keys], catalog.model_ids),
+        _index([k.quant for k in keys], catalog.quant_ids),
+        _index([k.engine for k in keys], catalog.engine_ids),
+        np.array([k.speculation != "none" for k in keys], dtype=bool),
+        np.array([catalog.exists(c) for c in configs], dtype=bool),
+        measured,
+        np.array([any(m.evidence == "official" for m in rows) for rows in usable], dtype=bool),
+        np.array([_supported(c) for c in configs], dtype=bool),
+        _basis(catalog, configs, measured),
+        np.array([c.model.context_limit or 0 for c in configs], dtype=np.int64),
+    )
+
+
+def _supported(config: Config) -> bool:
+    engine = config.engine
+    multi = config.units == 1 or engine.multi_unit is not None
+    return runs_on(engine, config.hardware) and loads(engine, config.quant, config.hardware) and multi
+
+
+def _index(names: list[str], known: tuple[str, ...]) -> Ints:
+    place = {name: i for i, name in enumerate(known)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
+
+
+def _basis(catalog: Catalog, configs: list[Config], measured: Bools) -> Ints:
+    """Measured; else calibrated where the engine was measured on the device, or the engine's kernel on any; else roofline."""
+    seen = catalog.speed.decode.index
+    near = np.array(
+        [
+            ("device cache", f"{c.hardware.id}|{c.engine.family}") in seen
+            or ("kernel", f"{c.engine.family}|{kernel(c.quant)}") in seen
+            for c in configs
+        ],
+        dtype=bool,
+    )
+    return np.where(measured, MEASURED, np.where(near, CALIBRATED, ROOFLINE)).astype(np.int64)
+
+
+def _take(table: Any, rows: Any) -> Any:
+    """Rows of any (nested) dataclass of columns; what is not a column stays."""
+    if rows.dtype == bool:
+        rows = np.flatnonzero(rows)
+    changed: dict[str, Any] = {}
+    for f in fields(table):
+        value = getattr(table, f.name)
+        if isinstance(value, np.ndarray):
+            changed[f.name] = value[rows]
+        elif isinstance(value, tuple) and f.name in {"configs", "keys"}:
+            changed[f.name] = tuple(value[i] for i in rows)
+        elif isinstance(value, dict):
+            changed[f.name] = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in value.items()}
+        elif f.name in {"situations", "shapes", "devices", "prefill", "decode"}:
+            changed[f.name] = _take(value, rows)
+        else:
+            changed[f.name] = value
+    return type(table)(**changed)
