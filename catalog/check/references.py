@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from catalog.check.findings import error, warning
+from catalog.names import claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,17 +61,10 @@ def orphan_keys(facts: Facts, places: Places) -> Iterator[Finding]:
 def ambiguous_aliases(facts: Facts, places: Places) -> Iterator[Finding]:
     """A raw name that two ids claim maps to neither."""
     for folder in ("models", "quants", "engines", "hardware"):
-        claims: dict[str, list[str]] = defaultdict(list)
-        records: dict[str, Any] = getattr(facts, folder)
-        for record in records.values():
-            for name in {record.id, *(alias.casefold() for alias in record.aliases)}:
-                claims[name].append(record.id)
-        for name, ids in claims.items():
+        for name, ids in claims(getattr(facts, folder).values()).items():
             for claimant in ids if len(ids) > 1 else ():
-                place = places.key(f"{folder}/{claimant}.toml", "aliases")
-                yield warning(
-                    place, "ambiguous-alias", f"{name!r} is claimed by {', '.join(ids)}: as a raw name it maps to none"
-                )
+                message = f"{name!r} is claimed by {', '.join(ids)}: as a raw name it maps to none"
+                yield warning(places.key(f"{folder}/{claimant}.toml", "aliases"), "ambiguous-alias", message)
 
 
 def _unknown(facts: Facts, record: Record, fields: Iterable[str]) -> Iterator[str]:

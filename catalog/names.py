@@ -1,0 +1,41 @@
+"""Raw names to ids: what sources call a model, quant, engine or machine, through the aliases in the data."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Named(Protocol):
+    """A record with an id and the other names it goes by."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Names sources use."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+def claims(records: Iterable[Named]) -> dict[str, tuple[str, ...]]:
+    """Every name, case folded, with the ids that claim it."""
+    claimed: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        for name in {record.id.casefold(), *(alias.casefold() for alias in record.aliases)}:
+            claimed[name].append(record.id)
+    return {name: tuple(ids) for name, ids in claimed.items()}
+
+
+def find_id(records: Mapping[str, N], name: str) -> str | None:
+    """The id a raw name stands for: an exact id, else the only one that claims it; None when none or several do."""
+    if name in records:
+        return name
+    ids = claims(records.values()).get(name.strip().casefold(), ())
+    return ids[0] if len(ids) == 1 else None
