@@ -6,16 +6,14 @@ experts, the safetensors 16). Stored: everything the engine loads; a GGUF keeps 
 their own, which a text server does not load. Streamed each step: everything but the routed experts not chosen, the
 input embedding (looked up, unless it is tied to the head and so read as the head), towers and per-layer embedding
 tables.
-
-A k-quant packs 256 weights of one row into a super-block. A row whose width is no multiple of that falls back to a
-type with blocks of 32, which costs more bits: half of a model's experts may then be larger than the recipe says.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from catalog.physics.rows import FALLBACK_BITS, fitted_bits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,27 +22,8 @@ if TYPE_CHECKING:
 
 FULL_BITS = 16.0
 """Bits of a class that a quant says nothing about: published weights are BF16."""
-STREAMED_CLASSES: tuple[TensorClass, ...] = (
-    "attn",
-    "linear_attn",
-    "dense_mlp",
-    "shared_experts",
-    "router",
-    "other",
-)
 MULTIPLIED_CLASSES: tuple[TensorClass, ...] = ("attn", "linear_attn", "dense_mlp", "shared_experts", "router")
-SUPER_BLOCK = 256
-SUPER_BLOCK_QUANT = re.compile(r"(ud-)?(q[2-6]_k|iq[1-4]_(?!nl)|tq)")
-"""Quants whose main type packs super-blocks; Q4_0, Q8_0, IQ4_NL, MXFP4 pack blocks of 32, which divide every width."""
-FALLBACK_BITS: Mapping[float, float] = {4.5: 5.5, 5.5: 6.0, 6.5625: 8.5}
-"""llama-quantize's replacement: Q4_K → Q5_0, Q5_K → Q5_1, Q6_K → Q8_0; every smaller type → SMALLEST_FALLBACK_BITS.
-
-Source: tensor_type_fallback in llama.cpp's src/llama-quant.cpp.
-"""
-SMALLEST_FALLBACK_BITS = 4.5
-"""IQ4_NL."""
-RICHER_BITS = 6.5625
-"""Q6_K: what the recipes (Q4_K_M, Q5_K_M…) mix into a class whose average exceeds its main type."""
+STREAMED_CLASSES: tuple[TensorClass, ...] = (*MULTIPLIED_CLASSES, "other")
 
 
 @dataclass(frozen=True)
@@ -70,21 +49,19 @@ def is_tied(model: Model) -> bool:
 def tensor_bits(
     model: Model, quant: Quant, engine_id: str, fallback: Mapping[float, float] = FALLBACK_BITS
 ) -> dict[TensorClass, float] | None:
-    """Stored bits per weight of each class: the checkpoint's own layout, else the engine's form, else the quant's recipe.
+    """Stored bits per weight of each class: the checkpoint's own layout, else the engine's form, else the recipe.
 
-    None where nothing is known. ``fallback`` names the bits that replace a super-block type in rows it cannot pack.
+    None where nothing is known. ``fallback``: see rows.fitted_bits.
     """
     base = quant.bits_by_engine.get(engine_id) or quant.bits
     layout = _layout(model, quant, engine_id)
     if base is None and layout is None:
         return None
-    bits = {**(base or {}), **(layout.bits if layout else {})}
+    bits = {**fitted_bits(model, quant, base or {}, fallback), **(layout.bits if layout else {})}
     if layout and is_tied(model) and "embed" in layout.bits and "lm_head" not in layout.bits:
         bits["lm_head"] = layout.bits["embed"]
     if quant.family.startswith("gguf"):
         bits.setdefault("vision_audio", 0.0)
-    if SUPER_BLOCK_QUANT.match(quant.id):
-        bits = {**bits, **_with_fallback(model, bits, layout, quant.bits_per_weight or 0.0, fallback)}
     return bits
 
 
@@ -95,3 +72,29 @@ def _layout(model: Model, quant: Quant, engine_id: str) -> Layout | None:
             if layout.model == name and (not layout.engines or engine_id in layout.engines):
                 return layout
     return None
+
+
+def weight_bytes(
+    model: Model, quant: Quant, engine_id: str, fallback: Mapping[float, float] = FALLBACK_BITS
+) -> WeightBytes | None:
+    """Bytes by what becomes of them; None where the architecture or the quant's bits are not known."""
+    bits, count = tensor_bits(model, quant, engine_id, fallback), model.parameters
+    if bits is None or count is None:
+        return None
+
+    def size(name: TensorClass, bits_of: TensorClass | None = None) -> float:
+        return count.get(name, 0) * bits.get(bits_of or name, FULL_BITS) / 8.0
+
+    head_class: TensorClass = "lm_head" if count.get("lm_head") else "embed"
+    head = size(head_class, "lm_head")
+    streamed = sum(size(name) for name in STREAMED_CLASSES)
+    looked_up = size("ple", "embed") + (0.0 if is_tied(model) else size("embed"))
+    return WeightBytes(
+        stored_bytes=streamed + head + size("routed_experts") + looked_up + size("vision_audio"),
+        dense_read_bytes=streamed + head,
+        routed_expert_bytes=size("routed_experts"),
+        dense_matmul_params=sum(count.get(name, 0) for name in (*MULTIPLIED_CLASSES, head_class)),
+        routed_expert_params=count.get("routed_experts", 0),
+        head_bytes=head,
+        head_params=count.get(head_class, 0),
+    )
