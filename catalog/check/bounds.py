@@ -1,20 +1,18 @@
 """The two limits no plain measurement can exceed: bytes streamed over bandwidth, FLOPs over the dense peak.
 
-Both are generous on purpose, so that what exceeds them is impossible rather than merely good: the smallest known
-layout of the quant, the cache left out, the best of nominal and measured bandwidth and peak.
+Both are generous on purpose, so that what exceeds them is impossible rather than merely good: the cache is left
+out, and bandwidth and peak are the better of nominal and measured.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catalog.physics.weights import MULTIPLIED_CLASSES, weight_bytes
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from catalog.facts import Facts, Hardware, Measurement, Model, Quant
 
-    from catalog.facts import Facts, Hardware, Measurement, Model, Quant, TensorClass
-
-NOT_STREAMED = frozenset({"vision_audio", "ple"})
-UNKNOWN_BITS = 16.0
 TOLERANCE = {"gguf-ud": 1.25, "unknown": 1.25}
 """How far above the limit still counts as possible: Unsloth's dynamic files are up to 19 % off the given bits."""
 DEFAULT_TOLERANCE = 1.05
@@ -25,23 +23,19 @@ INT8_OVER_BF16 = 4.0
 
 
 def streamed_bytes(model: Model, quant: Quant, engine: str) -> float | None:
-    """Weight bytes one token must read on one stream, by the leanest layout known; None when it is not known."""
-    if not model.parameters or not quant.bits:
-        return None
-    general = quant.bits_by_engine.get(engine, quant.bits)
-    layouts = [layout.bits for layout in quant.layouts if layout.model in (model.id, model.derivative_of)]
-    return min(_streamed(model, {**general, **bits}) for bits in ({}, *layouts))
+    """Weight bytes one token must read on one stream, cache left out; None when it is not known.
+
+    The leaner of what the engine is known to load and of the quant's general recipe: other checkpoints than the known
+    ones exist, and some builds quantise more while loading.
+    """
+    recipe = quant.model_copy(update={"layouts": (), "bits_by_engine": {}})
+    forms = [weights for form in (quant, recipe) if (weights := weight_bytes(model, form, engine))]
+    share = _chosen_share(model)
+    return min((form.dense_read_bytes + form.routed_expert_bytes * share for form in forms), default=None)
 
 
-def _streamed(model: Model, bits: Mapping[TensorClass, float]) -> float:
-    parameters = model.parameters or {}
-    share = model.moe.experts_per_token / model.moe.num_experts if model.moe else 1.0
-    total = 0.0
-    for tensor, count in parameters.items():
-        if tensor in NOT_STREAMED or (tensor == "embed" and "lm_head" in parameters):
-            continue
-        total += count * bits.get(tensor, UNKNOWN_BITS) / 8 * (share if tensor == "routed_experts" else 1.0)
-    return total
+def _chosen_share(model: Model) -> float:
+    return model.moe.experts_per_token / model.moe.num_experts if model.moe else 1.0
 
 
 def decode_limit_tok_s(measurement: Measurement, facts: Facts) -> float | None:
@@ -91,11 +85,8 @@ def peak_tflops(hardware: Hardware, quant: Quant, *, integer_kernels: bool) -> f
     return peak
 
 
-def _multiplied_params(model: Model) -> float | None:
+def _multiplied_params(model: Model) -> float:
     """Parameters a prompt token is multiplied with: no embedding, no head (only the last token needs it)."""
-    if not model.parameters:
-        return None
-    share = model.moe.experts_per_token / model.moe.num_experts if model.moe else 1.0
-    skipped = NOT_STREAMED | {"embed", "lm_head"}
-    counts = ((name, count) for name, count in model.parameters.items() if name not in skipped)
-    return sum(count * (share if name == "routed_experts" else 1.0) for name, count in counts)
+    parameters = model.parameters or {}
+    dense = sum(parameters.get(name, 0) for name in MULTIPLIED_CLASSES)
+    return dense + parameters.get("routed_experts", 0) * _chosen_share(model)
