@@ -245,6 +245,17 @@ class Launch(Record):
     source: str
 
 
+class Buffers(Record):
+    """How an engine sizes what it reserves besides weights and cache, as its launch command leaves it."""
+
+    batch_tokens: Annotated[int, Field(gt=0, description="prompt tokens that go through the model together")]
+    activation_bytes: Literal[2, 4]
+    all_logits: bool = Field(default=False, description="keeps logits for every token of the batch")
+    attention_mask: bool = Field(default=False, description="keeps a mask of 2 bytes per cell and token of the batch")
+    block_tokens: Annotated[int, Field(gt=0, description="KV cells are reserved in blocks of this many tokens")]
+    source: str
+
+
 class Engine(Record):
     """An inference engine: what it loads, where it runs, how it is started."""
 
@@ -261,6 +272,7 @@ class Engine(Record):
         default=None, description="what the engine takes besides weights, KV and scratch buffers"
     )
     runtime_note: str | None = None
+    buffers: Buffers | None = None
     api: str | None = None
     launch: Launch | None = None
     aliases: tuple[str, ...] = ()

@@ -8,8 +8,8 @@ import numpy as np
 
 from catalog.calibration.model import CONTEXT_SCALE, log_accepted
 from catalog.physics import terms as physics
-from catalog.physics.kv import kv_allocated_bytes, kv_bytes_per_value
-from catalog.physics.memory import per_unit, scratch_bytes
+from catalog.physics.kv import kv_bytes_per_value
+from catalog.physics.memory import memory_bytes
 from catalog.prediction import Estimate, Outcome, Workload
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from catalog.prediction import Floats, Ints
     from catalog.table import Candidates
 
-DEFAULT_RUNTIME_BYTES = 1.5e9
-"""Run-time of an engine whose own figure is not known."""
 OVERHEAD_SHARE = 0.5
 """Share of a step above which overheads, not bytes, are what bounds it."""
 BANDWIDTH, COMPUTE, OVERHEAD, LINK = range(4)
@@ -116,13 +114,8 @@ def _single_stream(candidates: Candidates, workload: Workload) -> Floats:
 
 def memory(candidates: Candidates, workload: Workload) -> tuple[Floats, Floats, Floats]:
     """Weights, cache and overhead in bytes per unit, at context + osl tokens of every stream."""
-    shapes, units = candidates.situations.shapes, workload.units
-    end = workload.context + workload.osl
-    values = kv_bytes_per_value(workload.kv_dtype)
-    cache = kv_allocated_bytes(shapes, end, workload.concurrency, values)
-    runtime = np.array([c.engine.runtime_bytes or DEFAULT_RUNTIME_BYTES for c in candidates.configs], dtype=float)
-    overhead = scratch_bytes(shapes, end) + runtime
-    return per_unit(shapes.stored_bytes, units), per_unit(cache, units), overhead
+    end, values = workload.context + workload.osl, kv_bytes_per_value(workload.kv_dtype)
+    return memory_bytes(candidates.footprints, end, workload.concurrency, values)
 
 
 def _bound(share: dict[str, Floats], shapes: physics.Shapes, devices: physics.Devices, load: Load) -> Ints:

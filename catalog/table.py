@@ -10,6 +10,7 @@ import numpy as np
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe, kernel
 from catalog.configs import ConfigKey, loads, runs_on
+from catalog.physics.memory import Footprint, columns, footprint
 
 if TYPE_CHECKING:
     from catalog.calibration.situations import Config
@@ -30,6 +31,7 @@ class Candidates:
     configs: tuple[Config, ...]
     keys: tuple[ConfigKey, ...]
     situations: Situations
+    footprints: Footprint
     prefill: Prepared
     decode: Prepared
     model_index: Ints
@@ -75,6 +77,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         tuple(configs),
         keys,
         situations,
+        _footprints(configs),
         prepare(catalog.speed.prefill, situations),
         prepare(catalog.speed.decode, situations),
         _index([k.model for k in keys], catalog.model_ids),
@@ -88,6 +91,12 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         _basis(catalog, configs, measured),
         np.array([c.model.context_limit or 0 for c in configs], dtype=np.int64),
     )
+
+
+def _footprints(configs: list[Config]) -> Footprint:
+    """What one unit holds of each config; speculation does not change it, so configs that differ in it share."""
+    known = {c.key: footprint(c.model, c.quant, c.engine, c.units) for c in configs}
+    return columns([known[c.key] for c in configs])
 
 
 def _supported(config: Config) -> bool:
@@ -128,7 +137,7 @@ def _take(table: Any, rows: Any) -> Any:
             changed[f.name] = tuple(value[i] for i in rows)
         elif isinstance(value, dict):
             changed[f.name] = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in value.items()}
-        elif f.name in {"situations", "shapes", "devices", "prefill", "decode"}:
+        elif f.name in {"situations", "shapes", "devices", "footprints", "prefill", "decode"}:
             changed[f.name] = _take(value, rows)
         else:
             changed[f.name] = value
