@@ -6,7 +6,7 @@ Measurements and candidates go through the same description, so what one teaches
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -165,6 +165,8 @@ def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
         cache.kv_full_values,
         cache.kv_window_values,
         cache.kv_window_tokens,
+        cache.kv_sparse_values,
+        cache.kv_sparse_tokens,
         cache.state_bytes,
         full,
         window,
@@ -195,7 +197,7 @@ def describe(configs: Sequence[Config]) -> Situations:
     table = np.array([rows[c.model.id, c.quant.id, c.engine.id] for c in configs], dtype=float).reshape(len(configs), -1)
     drafts = [draft(c.speculation) for c in configs]
     return Situations(
-        Shapes(*np.ascontiguousarray(table.T)) if len(configs) else Shapes(*np.zeros((19, 0))),
+        Shapes(*np.ascontiguousarray(table.T)) if len(configs) else Shapes(*np.zeros((len(fields(Shapes)), 0))),
         _devices(configs),
         np.array([n for _, n in drafts], dtype=float),
         np.array([bool(m and m.startswith(BLOCK_DRAFTERS)) for m, _ in drafts], dtype=float),

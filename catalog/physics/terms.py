@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.physics.kv import kv_streamed_bytes
+
 Floats = NDArray[np.float64]
 
 LAYER_SECONDS = 1e-5
@@ -46,6 +48,8 @@ class Shapes:
     kv_full_values: Floats
     kv_window_values: Floats
     kv_window_tokens: Floats
+    kv_sparse_values: Floats
+    kv_sparse_tokens: Floats
     state_bytes: Floats
     attention_full_flops: Floats
     attention_window_flops: Floats
@@ -97,13 +101,6 @@ def expert_share(experts: Floats, experts_per_token: Floats, tokens: Floats) -> 
     """Share of the experts that ``tokens`` independent tokens touch: 1 - (1 - k/E)^tokens; 0 for dense models."""
     ratio = np.divide(experts_per_token, experts, out=np.zeros(np.shape(experts)), where=experts > 0)
     return np.asarray(1.0 - (1.0 - ratio) ** tokens)
-
-
-def kv_streamed_bytes(shapes: Shapes, context: Floats, kv_bytes_per_value: Floats) -> Floats:
-    """Bytes one stream's cache costs in a step: full layers grow with context, windows stop, states are read and written."""
-    window = np.minimum(context, shapes.kv_window_tokens)
-    values = shapes.kv_full_values * context + shapes.kv_window_values * window
-    return values * kv_bytes_per_value + 2.0 * shapes.state_bytes
 
 
 def step_bytes(shapes: Shapes, load: Load) -> Floats:
