@@ -68,6 +68,11 @@ class Catalog:
             found.setdefault(key, []).append(row)
         return {key: tuple(rows) for key, rows in found.items()}
 
+    @cached_property
+    def attested(self) -> frozenset[tuple[ConfigKey, str]]:
+        """(config, hardware) pairs that somebody measured, on any number of units."""
+        return frozenset((ConfigKey(*key[:4]), key[4]) for key in self._measurements)
+
     def measurements_of(self, key: ConfigKey, hardware_id: str, units: int) -> tuple[Measurement, ...]:
         """Every measurement of that very config, usable or not; unknown speculation counts as none."""
         return self._measurements.get((*key, hardware_id, units), ())
@@ -81,6 +86,11 @@ class Catalog:
     def hardware(self, hardware_id: str) -> Hardware:
         """A machine by id. Raises UnknownIdError with the nearest known id."""
         return _lookup("hardware", hardware_id, self.facts.hardware)
+
+    def safe_budget_bytes(self, hardware: Hardware) -> float | None:
+        """The default budget of a unit: what the data calls safe, else usable; None where its memory is not known."""
+        known = hardware.memory_safe_bytes or hardware.memory_usable_bytes
+        return float(known) if known else None
 
     def candidates(self, hardware: Hardware, units: int = 1) -> Candidates:
         """Every config that exists on ``units`` of the hardware; listed hardware is tabulated once and kept."""

@@ -41,6 +41,8 @@ class Candidates:
     exists: Bools
     measured: Bools
     official: Bools
+    attested: Ints
+    """2: measured; 1: measured on another number of units of this machine; 0: neither."""
     supported: Bools
     basis: Ints
     context_limit: Ints
@@ -87,10 +89,16 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         np.array([catalog.exists(c) for c in configs], dtype=bool),
         measured,
         np.array([any(m.evidence == "official" for m in rows) for rows in usable], dtype=bool),
+        np.where(measured, 2, _elsewhere(catalog, keys, hardware)).astype(np.int64),
         np.array([_supported(c) for c in configs], dtype=bool),
         _basis(catalog, configs, measured),
         np.array([c.model.context_limit or 0 for c in configs], dtype=np.int64),
     )
+
+
+def _elsewhere(catalog: Catalog, keys: tuple[ConfigKey, ...], hardware: Hardware) -> Ints:
+    """1 where a config was measured on this machine, whatever the number of units."""
+    return np.array([(key, hardware.id) in catalog.attested for key in keys], dtype=np.int64)
 
 
 def _footprints(configs: list[Config]) -> Footprint:
@@ -137,7 +145,9 @@ def _take(table: Any, rows: Any) -> Any:
             changed[f.name] = tuple(value[i] for i in rows)
         elif isinstance(value, dict):
             changed[f.name] = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in value.items()}
-        elif f.name in {"situations", "shapes", "devices", "footprints", "prefill", "decode"}:
+        elif f.name in {"prefill", "decode"}:
+            changed[f.name] = value.take(rows)
+        elif f.name in {"situations", "shapes", "devices", "footprints"}:
             changed[f.name] = _take(value, rows)
         else:
             changed[f.name] = value

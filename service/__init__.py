@@ -1,0 +1,1 @@
+"""The HTTP service: which model, quant and engine should I run on this box?"""

@@ -6,7 +6,7 @@ needs the covariance of a few *coordinates* per config: the factors on the group
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,8 +33,25 @@ class Prepared:
     constant: dict[str, Floats]
     slopes: dict[tuple[str, str], Floats]
     coordinates: tuple[tuple[tuple[str, ...], str | None], ...]
-    covariance: Floats
-    """(n, c, c): of the coordinates, spreads of unseen levels included."""
+    onto: Floats
+    """(effects, coordinates): 1 where an effect acts on a coordinate."""
+    columns: Ints
+    """(n, effects): the place of each config's level among the lasting effects; -1 where it was never seen."""
+    amounts: Floats
+    """(n, effects): what multiplies the effect; 0 where it was never seen or is absent."""
+    unseen: Floats
+    """(n, effects): variance that a level never seen brings: the spread of its kind, squared."""
+
+    def take(self, rows: Ints) -> Prepared:
+        """The same for some of the configs."""
+        return replace(
+            self,
+            constant={term: column[rows] for term, column in self.constant.items()},
+            slopes={key: column[rows] for key, column in self.slopes.items()},
+            columns=self.columns[rows],
+            amounts=self.amounts[rows],
+            unseen=self.unseen[rows],
+        )
 
     def log_time(self, terms: Mapping[str, Floats], numbers: Mapping[str, float]) -> tuple[Floats, dict[str, Floats]]:
         """Median log seconds and each term's share in them."""
@@ -50,8 +67,17 @@ class Prepared:
         for i, (terms, slope) in enumerate(self.coordinates):
             amount = 1.0 if terms == (TOTAL,) else sum(share[t] for t in terms)
             weights[:, i] = (amount if np.isscalar(amount) else amount[rows]) * (numbers[slope] if slope else 1.0)
-        variance = np.einsum("ni,nij,nj->n", weights, self.covariance[rows], weights, optimize=True)
-        return np.asarray(np.sqrt(variance + self.posterior.elsewhere_variance()))
+        parts = [self._variance(rows[i : i + CHUNK], weights[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
+        return np.asarray(np.sqrt(np.concatenate([np.zeros(0), *parts]) + self.posterior.elsewhere_variance()))
+
+    def _variance(self, rows: Ints, weights: Floats) -> Floats:
+        """Variance of the weighted coordinates of some rows: gᵀ Σ g over the levels seen, plus the spreads of the others."""
+        gradient = weights @ self.onto.T
+        seen = gradient * self.amounts[rows]
+        at = self.columns[rows]
+        block = self.posterior.covariance[at[:, :, None], at[:, None, :]]
+        known = np.einsum("ni,nij,nj->n", seen, block, seen, optimize=True)
+        return np.asarray(known + (gradient**2 * self.unseen[rows]).sum(axis=1))
 
 
 def prepare(posterior: Posterior, situations: Situations) -> Prepared:
@@ -72,8 +98,11 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
             else:
                 constant[term] = constant[term] + amount
     coordinates = _coordinates(effects)
-    covariance = _covariance(posterior, cases, effects, coordinates, static)
-    return Prepared(posterior, constant, slopes, coordinates, covariance)
+    onto = np.zeros((len(effects), len(coordinates)))
+    for i, effect in enumerate(effects):
+        onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
+    columns, amounts, unseen = _levels(posterior, cases, effects, static)
+    return Prepared(posterior, constant, slopes, coordinates, onto, columns, amounts, unseen)
 
 
 def _static(effect: Effect, static: Mapping[str, Floats]) -> Floats | float:
@@ -89,32 +118,15 @@ def _coordinates(effects: list[Effect]) -> tuple[tuple[tuple[str, ...], str | No
     return tuple(dict.fromkeys((e.terms, _slope(e)) for e in effects))
 
 
-def _covariance(
-    posterior: Posterior,
-    cases: Cases,
-    effects: list[Effect],
-    coordinates: tuple[tuple[tuple[str, ...], str | None], ...],
-    static: Mapping[str, Floats],
-) -> Floats:
-    n, c = len(cases), len(coordinates)
+def _levels(
+    posterior: Posterior, cases: Cases, effects: list[Effect], static: Mapping[str, Floats]
+) -> tuple[Ints, Floats, Floats]:
+    """Where each config's levels stand in the covariance, by what they count, and what the unseen ones bring. (n, effects)"""
     place = {position: i for i, position in enumerate(posterior.lasting())}
     lookup = np.array([place.get(i, -1) for i in range(len(posterior.mean))] + [-1], dtype=np.int64)
     columns = np.stack([lookup[posterior.columns(cases, e)] for e in effects], axis=1)
     present = np.stack([np.array([level is not None for level in cases.levels(e)]) for e in effects], axis=1)
-    values = np.stack([np.broadcast_to(_static(e, static), n) for e in effects], axis=1)
-    onto = np.zeros((len(effects), c))
-    for i, effect in enumerate(effects):
-        onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
+    values = np.stack([np.broadcast_to(_static(e, static), len(cases)) for e in effects], axis=1)
+    seen = columns >= 0
     spreads = np.array([posterior.spread[e.name] for e in effects])
-    out = np.empty((n, c, c))
-    for start in range(0, n, CHUNK):
-        rows = slice(start, start + CHUNK)
-        seen = columns[rows] >= 0
-        amount = values[rows] * seen
-        block = posterior.covariance[columns[rows][:, :, None], columns[rows][:, None, :]]
-        block = block * amount[:, :, None] * amount[:, None, :]
-        unseen = (values[rows] * spreads * (present[rows] & ~seen)) ** 2
-        diagonal = np.arange(len(effects))
-        block[:, diagonal, diagonal] += unseen
-        out[rows] = onto.T @ block @ onto
-    return out
+    return columns, values * seen, (values * spreads * (present & ~seen)) ** 2

@@ -1,0 +1,60 @@
+"""``python -m service``: serve the catalog over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from granian.constants import Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.server import Server
+
+from service.settings import PREFIX, Settings, SettingsError
+
+HEADER_TIMEOUT_MS = 10_000
+"""A client that sends its headers slower than this is closed."""
+KILL_TIMEOUT_S = 10
+"""A worker that has not stopped by then is killed, so that a stop never hangs."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
+    parser.add_argument("--host", help="address to listen on (MODELPICKER_HOST)")
+    parser.add_argument("--port", type=int, help="port to listen on (MODELPICKER_PORT)")
+    options = parser.parse_args(arguments)
+    for name, value in vars(options).items():
+        if value is not None:
+            os.environ[PREFIX + name.upper()] = str(value)
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if not settings.catalog.exists():
+        print(f"no catalog at {settings.catalog}: run `python -m catalog build` first", file=sys.stderr)
+        return 2
+    serve(settings)
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Run granian: it closes slow headers, and with these settings respawns killed workers and never hangs on stop."""
+    Server(
+        "service.app:create_app",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.asyncio,
+        respawn_failed_workers=True,
+        workers_kill_timeout=KILL_TIMEOUT_S,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+        log_level=settings.log_level,  # type: ignore[arg-type]
+    ).serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One module per resource; each turns HTTP into a question and an answer into bytes."""

@@ -1,0 +1,100 @@
+"""``GET /measurements``: the published figures digit for digit, with flags and a sentence for each."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from modelpicker.wire.answers import Config, MeasurementOut
+from modelpicker.wire.questions import _split
+from service.api.encoding import answered
+from service.api.problems import FieldErrors
+from service.api.reading import from_query
+
+if TYPE_CHECKING:
+    from catalog.facts import Facts, Measurement
+    from service.answers import Answers
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(max_length=100)]
+
+
+class MeasurementsQuestion(BaseModel):
+    """Filters of the listing; each may be repeated or comma-separated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Names = Field((), description="measurement ids")
+    source: Names = Field((), description="source ids")
+    model: Names = Field((), description="model ids")
+    quant: Names = Field((), description="quant ids")
+    engine: Names = Field((), description="engine ids")
+    hardware: Names = Field((), description="hardware ids")
+    speculation: Names = Field((), description="none or methods")
+    evidence: Names = Field((), description="official, maintainer, community, own")
+    limit: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="rows of one page")
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="next_cursor of the page before")
+
+
+FILTERS = ("id", "source", "model", "quant", "engine", "hardware", "speculation", "evidence")
+
+
+@get("/measurements", sync_to_thread=False)
+def measurements(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A page of measurements in the order of their ids."""
+    answers: Answers = request.app.state.current.answers
+    limit = request.app.state.settings.max_query_bytes
+    question = from_query(MeasurementsQuestion, request.scope["query_string"], limit)
+    facts = answers.catalog.facts
+    after = _decode(question.cursor)
+    wanted = {name: frozenset(getattr(question, name)) for name in FILTERS if getattr(question, name)}
+    rows = [m for m in facts.measurements if m.id > after and all(getattr(m, k) in v for k, v in wanted.items())]
+    rows.sort(key=lambda m: m.id)
+    page = rows[: question.limit]
+    more = len(rows) > len(page)
+    body = b'{"measurements":[%b],"next_cursor":%b,"catalog_version":%b}' % (
+        b",".join(outward(facts, m).model_dump_json().encode() for m in page),
+        msgspec.json.encode(_encode(page[-1].id) if more else None),
+        msgspec.json.encode(answers.catalog.version),
+    )
+    return answered(request, answers, body)
+
+
+def outward(facts: Facts, row: Measurement) -> MeasurementOut:
+    """A measurement as the wire shows it: decode_ms = osl ÷ decode where both are stated, and what its flags mean."""
+    decode_ms = None
+    if row.osl and row.decode_tok_s:
+        decode_ms = round(row.osl / row.decode_tok_s * 1e3, 3)
+    values = row.model_dump(exclude={"model", "quant", "engine", "hardware", "units", "speculation"})
+    names = set(MeasurementOut.model_fields)
+    config = Config(
+        model=row.model,
+        quant=row.quant,
+        engine=row.engine,
+        hardware=row.hardware,
+        units=row.units,
+        speculation=row.speculation or "unknown",
+    )
+    return MeasurementOut(
+        config=config,
+        decode_ms=decode_ms,
+        remarks=tuple(facts.flags[name].meaning for name in row.flags),
+        **{k: v for k, v in values.items() if k in names},
+    )
+
+
+def _encode(last: str) -> str:
+    return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str | None) -> str:
+    if cursor is None:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError) as error:
+        raise FieldErrors([("cursor", "not a cursor of this service: take next_cursor of the page before")]) from error

@@ -1,0 +1,81 @@
+"""The composition root: the only place that knows every part."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from service.api import asking, health, listings, measurements, openapi
+from service.api.problems import HANDLERS, problem
+from service.current import Current
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from litestar import Request, Response
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+ALWAYS_OPEN = ("/health/live", "/health/ready", "/openapi.json")
+
+
+def create_app(settings: Settings | None = None, current: Current | None = None) -> Litestar:
+    """Build the service. ``current`` is injected by tests; otherwise the catalog of the settings is read at start."""
+    settings = settings or Settings.from_environment()
+    current = current or Current(settings.catalog, settings.cached_answers)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        current.refresh()
+        current.watch(settings.reload_seconds)
+        try:
+            yield
+        finally:
+            current.close()
+
+    return Litestar(
+        route_handlers=[
+            asking.recommend,
+            asking.post_recommend,
+            asking.predict,
+            asking.post_predict,
+            measurements.measurements,
+            *listings.HANDLERS,
+            health.live,
+            health.ready,
+            openapi.document,
+        ],
+        exception_handlers=HANDLERS,
+        before_request=before,
+        after_request=after,
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=settings.max_body_bytes,
+        state=State({"current": current, "settings": settings}),
+    )
+
+
+def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+    """Name the request, and answer 503 while there is no catalog to answer from."""
+    request.scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+    if request.app.state.current.answers is None and request.url.path not in ALWAYS_OPEN:
+        detail = "no catalog is loaded: run `python -m catalog build`, or see the log"
+        return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "2"})
+    return None
+
+
+def after(response: Response[Any]) -> Response[Any]:
+    """Headers that every answer carries."""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

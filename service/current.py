@@ -1,0 +1,79 @@
+"""The catalog in use, and its replacement while requests run.
+
+A new file is noticed by its inode, size and time, opened beside the old one and swapped in one assignment: requests
+that began on the old catalog finish on it. A file that cannot be read is refused, and the old one keeps serving.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from catalog.errors import CatalogError
+from catalog.store import open_catalog
+from service.answers import Answers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = structlog.get_logger()
+
+
+class Current:
+    """Holds the answers in use. ``answers`` is None until a catalog could be read."""
+
+    def __init__(self, path: Path, cached: int) -> None:
+        self._path = path
+        self._cached = cached
+        self._seen: tuple[int, int, int] | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.answers: Answers | None = None
+        self.refused = 0
+
+    def refresh(self) -> bool:
+        """Look at the file once; True if a new catalog is now in use."""
+        try:
+            stat = self._path.stat()
+        except OSError as error:
+            if self._seen is not None or self.answers is None:
+                log.warning("catalog missing", path=str(self._path), error=str(error))
+                self._seen = None
+            return False
+        mark = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if mark == self._seen:
+            return False
+        self._seen = mark
+        try:
+            catalog = open_catalog(self._path)
+            catalog.candidates(catalog.hardware("dgx-spark"))
+        except CatalogError as error:
+            self.refused += 1
+            log.error("catalog refused", path=str(self._path), error=str(error), serving=self.version)
+            return False
+        self.answers = Answers(catalog, self._cached)
+        log.info("catalog in use", version=catalog.version)
+        return True
+
+    @property
+    def version(self) -> str | None:
+        """Version of the catalog in use."""
+        return self.answers.catalog.version if self.answers else None
+
+    def watch(self, seconds: float) -> None:
+        """Look again every so many seconds, in the background, until ``close``."""
+        if seconds > 0:
+            self._thread = threading.Thread(target=self._loop, args=(seconds,), name="catalog-watch", daemon=True)
+            self._thread.start()
+
+    def _loop(self, seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            self.refresh()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=10)

@@ -1,0 +1,1 @@
+"""Which config should I pick? question → candidates → limits → ranking → answer."""

@@ -1,0 +1,173 @@
+"""A question resolved against the catalog: its machine, its workload, the candidates it is about."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catalog.configs import ConfigKey, loads, runs_on
+from catalog.errors import CatalogError, NotComputableError, UnknownIdError
+from catalog.facts import Hardware
+from catalog.prediction import Workload
+from modelpicker.wire.questions import HardwareObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from catalog.catalog import Catalog
+    from catalog.prediction import Bools
+    from catalog.table import Candidates
+    from modelpicker.wire.questions import RecommendQuestion
+    from modelpicker.wire.questions import Workload as WorkloadQuestion
+
+GB = 1e9
+UNLISTED = "unlisted"
+"""Id of a machine that came with the question."""
+
+
+class BadQuestionError(CatalogError):
+    """A field of the question that cannot be answered: ``field`` and a ``reason`` that says what would do."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A resolved question: where, what load, and which configs."""
+
+    hardware: Hardware
+    workload: Workload
+    candidates: Candidates
+
+
+def machine(catalog: Catalog, question: WorkloadQuestion) -> Hardware:
+    """The machine asked about, listed or described. Raises BadQuestionError naming the nearest known ids."""
+    given = question.hardware
+    if isinstance(given, HardwareObject):
+        peaks = {"bf16": given.tflops_bf16, "fp8": given.tflops_fp8, "fp4": given.tflops_fp4}
+        return Hardware(
+            id=UNLISTED,
+            name=given.name,
+            vendor=given.vendor,
+            memory_gb=given.memory_gb,
+            memory_safe_bytes=int(given.memory_gb * GB),
+            bandwidth_gb_s=given.bandwidth_gb_s,
+            peak_dense_tflops={k: v for k, v in peaks.items() if v is not None},
+            sources=("the question",),
+        )
+    try:
+        return catalog.hardware(given)
+    except UnknownIdError as error:
+        raise BadQuestionError("hardware", f"{error}; GET /hardware lists all") from error
+
+
+def load(catalog: Catalog, question: WorkloadQuestion, hardware: Hardware) -> Workload:
+    """The workload with its defaults filled in. Raises BadQuestionError where the memory of the machine is not known."""
+    budget = question.memory_gb * GB if question.memory_gb is not None else catalog.safe_budget_bytes(hardware)
+    if budget is None:
+        raise BadQuestionError("memory_gb", f"the memory of {hardware.id} is not known: state memory_gb")
+    if hardware.bandwidth_gb_s is None:
+        raise BadQuestionError("hardware", f"the memory bandwidth of {hardware.id} is not known: describe it in a POST")
+    return Workload(
+        question.input_tokens,
+        question.osl,
+        question.context_tokens,
+        question.concurrency,
+        question.kv_dtype,
+        question.units,
+        budget,
+    )
+
+
+def resolve(catalog: Catalog, question: RecommendQuestion) -> Asked:
+    """Machine, workload and filtered candidates of a recommend question."""
+    hardware = machine(catalog, question)
+    workload = load(catalog, question, hardware)
+    _check_names(catalog, question)
+    table = catalog.candidates(hardware, question.units)
+    if question.models:
+        table = catalog.with_models(catalog.models_from(question.models), hardware, question.units)
+    chosen = table.take(np.flatnonzero(_matches(catalog, question, table)))
+    if len(chosen) == 0 and question.model and question.quant:
+        chosen = _by_name(catalog, question, hardware)
+    return Asked(hardware, workload, chosen)
+
+
+def _check_names(catalog: Catalog, question: RecommendQuestion) -> None:
+    """Every filter value must be known: a misspelt one would silently match nothing."""
+    facts = catalog.facts
+    known: dict[str, Iterable[str]] = {
+        "model": facts.models,
+        "quant": facts.quants,
+        "engine": facts.engines,
+        "family": {m.family for m in facts.models.values()},
+        "license": {m.license for m in facts.models.values() if m.license},
+    }
+    for field, names in known.items():
+        for value in getattr(question, field):
+            if value not in names:
+                nearest = difflib.get_close_matches(value, list(names), n=3, cutoff=0.5)
+                hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+                raise BadQuestionError(field, f"no {field} is called {value!r}{hint}")
+
+
+def _matches(catalog: Catalog, question: RecommendQuestion, table: Candidates) -> Bools:
+    """Rows that every filter lets through."""
+    keep = np.ones(len(table), dtype=bool)
+    keep &= _named(question.quant, catalog.quant_ids, table.quant_index)
+    keep &= _named(question.engine, catalog.engine_ids, table.engine_index)
+    wanted = _wanted_models(catalog, question)
+    if wanted is not None and not question.models:
+        keep &= np.append(wanted, False)[table.model_index]
+    if question.speculation == "never":
+        keep &= ~table.speculative
+    elif question.speculation == "only":
+        keep &= table.speculative
+    return keep
+
+
+def _named(names: tuple[str, ...], known: tuple[str, ...], index: np.ndarray) -> Bools:
+    if not names:
+        return np.ones(len(index), dtype=bool)
+    return np.asarray(np.isin(index, [known.index(name) for name in names]))
+
+
+def _wanted_models(catalog: Catalog, question: RecommendQuestion) -> Bools | None:
+    """Mask over all models, or None if no filter is about models."""
+    if not (question.model or question.family or question.license or question.modality):
+        return None
+    return np.array(
+        [
+            (not question.model or m.id in question.model)
+            and (not question.family or m.family in question.family)
+            and (not question.license or m.license in question.license)
+            and set(question.modality) <= set(m.modality)
+            for m in catalog.facts.models.values()
+        ],
+        dtype=bool,
+    )
+
+
+def _by_name(catalog: Catalog, question: RecommendQuestion, hardware: Hardware) -> Candidates:
+    """Configs asked for by name that nobody published: described all the same, on the engines named or able."""
+    facts = catalog.facts
+    engines = question.engine or tuple(e for e, engine in facts.engines.items() if runs_on(engine, hardware))
+    keys = [
+        ConfigKey(model, quant, engine, "none")
+        for model in question.model
+        for quant in question.quant
+        for engine in engines
+        if question.engine or loads(facts.engines[engine], facts.quants[quant], hardware)
+    ]
+    if question.speculation == "only":
+        keys = []
+    try:
+        return catalog.table(keys, hardware, question.units)
+    except NotComputableError as error:
+        raise BadQuestionError("model", str(error)) from error

@@ -1,0 +1,43 @@
+"""Candidates under a question: what they do, how good they are, and which limits they break."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from service.recommendation.asked import Asked
+from service.recommendation.limits import Limit, limits
+from service.recommendation.quality import QualityColumns, quality_columns
+
+if TYPE_CHECKING:
+    from catalog.catalog import Catalog
+    from catalog.prediction import Bools, Outcome
+    from modelpicker.wire.questions import RecommendQuestion
+
+
+@dataclass(frozen=True)
+class Judged:
+    """n candidates with their outcome, quality and limits. ``feasible`` rows break none."""
+
+    asked: Asked
+    outcome: Outcome
+    quality: QualityColumns
+    limits: list[Limit]
+    feasible: Bools
+
+    def reasons(self, row: int) -> list[Limit]:
+        """The limits a row breaks, in order."""
+        return [limit for limit in self.limits if limit.failed[row]]
+
+
+def judge(catalog: Catalog, question: RecommendQuestion, asked: Asked) -> Judged:
+    """Apply every limit of the question to every candidate."""
+    outcome = catalog.predict(asked.candidates, asked.workload, intervals=question.confidence != 0.5)
+    quality = quality_columns(catalog, asked.candidates, question.task)
+    found = limits(question, asked, outcome, quality)
+    broken = np.zeros(len(asked.candidates), dtype=bool)
+    for limit in found:
+        broken |= limit.failed
+    return Judged(asked, outcome, quality, found, ~broken)

@@ -1,0 +1,48 @@
+"""The command that runs a config as it was evaluated, quoted so that pasting is safe."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from catalog.calibration.situations import draft
+
+if TYPE_CHECKING:
+    from catalog.calibration.situations import Config
+    from catalog.prediction import Workload
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+def launch(config: Config, workload: Workload) -> str | None:
+    """Fill the engine's documented command with what was evaluated; None where it documents none."""
+    template = config.engine.launch
+    if template is None:
+        return None
+    method, tokens = draft(config.speculation)
+    context = workload.context + workload.osl
+    values = {
+        "model": config.model.hf_id or config.model.id,
+        "quant": config.quant.id.upper() if config.quant.family.startswith("gguf") else config.quant.id,
+        "name": config.model.id,
+        "context": str(context),
+        "total_context": str(context * workload.concurrency),
+        "slots": str(workload.concurrency),
+        "units": str(workload.units),
+        "draft_tokens": str(tokens),
+        "kv_dtype": workload.kv_dtype,
+    }
+    wanted = [f"kv_{workload.kv_dtype}", f"quant_{config.quant.id}", method, "multi_unit" if workload.units > 1 else None]
+    options = [template.options[name] for name in wanted if name and name in template.options]
+    environment = [template.options[f"env_{name}"] for name in wanted if name and f"env_{name}" in template.options]
+    command = " ".join([*environment, template.command, *options])
+    if workload.units > 1 and "other_units" in template.options:
+        command = f"# on the other units: {template.options['other_units']}\n{command}"
+    return PLACEHOLDER.sub(lambda found: _quoted(values, found), command)
+
+
+def _quoted(values: dict[str, str], found: re.Match[str]) -> str:
+    """A value as one shell word; a placeholder that is not ours stays for the reader to fill."""
+    name = found.group(1)
+    return shlex.quote(values[name]) if name in values else f"<{name}>"

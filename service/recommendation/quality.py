@@ -1,0 +1,38 @@
+"""Quality of candidates for a task: the model's index less what its quant loses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from catalog.catalog import Catalog
+    from catalog.prediction import Floats
+    from catalog.table import Candidates
+    from modelpicker.wire.questions import Task
+
+
+@dataclass(frozen=True)
+class QualityColumns:
+    """Index 0-100 with its 80 % interval and the quant's penalty in it, per candidate; nan where unknown."""
+
+    index: Floats
+    low: Floats
+    high: Floats
+    penalty: Floats
+
+    def take(self, rows: Any) -> QualityColumns:
+        """The same columns for some rows."""
+        return QualityColumns(self.index[rows], self.low[rows], self.high[rows], self.penalty[rows])
+
+
+def quality_columns(catalog: Catalog, candidates: Candidates, task: Task) -> QualityColumns:
+    """The model's index for the task minus the quant's penalty, their uncertainties added in quadrature."""
+    value, low, high = (np.append(column, np.nan)[candidates.model_index] for column in catalog.quality.index(task))
+    penalty, penalty_low, penalty_high = catalog.quality.penalties(candidates.model_index, candidates.quant_index)
+    index = np.clip(value - penalty, 0.0, 100.0)
+    down = np.hypot(value - low, penalty_high - penalty)
+    up = np.hypot(high - value, penalty - penalty_low)
+    return QualityColumns(index, np.clip(index - down, 0.0, 100.0), np.clip(index + up, 0.0, 100.0), penalty)

@@ -1,0 +1,106 @@
+"""The order of what is feasible.
+
+``balanced`` is one formula, monotone in each of its parts::
+
+    score = 100 · (0.40 · index/100 + 0.30 · s/(s + 30) + 0.10 · (1 - memory/budget) + 0.20 · evidence)
+
+s is the decode speed of one stream (30 tok/s, the page's *win*, counts half), an unknown index counts 0, and evidence is 1
+for a measured config, 1/2 for one whose neighbours were measured, 0 for a bare roofline.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catalog.prediction import BASES
+
+if TYPE_CHECKING:
+    from catalog.prediction import Bools, Floats, Ints, Outcome
+    from catalog.table import Candidates
+    from modelpicker.wire.questions import SortKey
+    from service.recommendation.asked import Asked
+    from service.recommendation.quality import QualityColumns
+
+QUALITY_WEIGHT = 0.40
+SPEED_WEIGHT = 0.30
+MEMORY_WEIGHT = 0.10
+EVIDENCE_WEIGHT = 0.20
+HALF_SPEED_TOK_S = 30.0
+EVIDENCE_VALUE = np.array([{"measured": 1.0, "calibrated": 0.5, "roofline": 0.0}[basis] for basis in BASES])
+NEAR_COPIES = 1
+"""How many near-copies of one base (its distills, uncensored copies, re-exports) may stand beside it."""
+
+
+def balanced(asked: Asked, outcome: Outcome, quality: QualityColumns) -> Floats:
+    """The score 0-100 of the module docstring. Shape (n,)."""
+    index = np.nan_to_num(quality.index, nan=0.0) / 100.0
+    decode = outcome.decode_tok_s.value
+    speed = decode / (decode + HALF_SPEED_TOK_S)
+    room = np.clip(1.0 - outcome.total_bytes / asked.workload.budget_bytes, 0.0, 1.0)
+    evidence = EVIDENCE_VALUE[outcome.basis]
+    parts = QUALITY_WEIGHT * index + SPEED_WEIGHT * speed + MEMORY_WEIGHT * room + EVIDENCE_WEIGHT * evidence
+    return np.asarray(100.0 * parts)
+
+
+def score(sort: SortKey, asked: Asked, outcome: Outcome, quality: QualityColumns) -> Floats:
+    """What a sort key orders by; higher is better."""
+    if sort == "speed":
+        return outcome.decode_tok_s.value
+    if sort == "quality":
+        return np.nan_to_num(quality.index, nan=-1.0)
+    if sort == "latency":
+        return -outcome.latency_ms.value
+    if sort == "memory":
+        return -outcome.total_bytes
+    return balanced(asked, outcome, quality)
+
+
+def order(scores: Floats, outcome: Outcome, rows: Ints) -> Ints:
+    """Rows from best to worst; equal scores by decode speed, then by place in the catalog."""
+    keys = (rows, -np.round(outcome.decode_tok_s.value[rows], 9), -np.round(scores[rows], 9))
+    return np.asarray(rows[np.lexsort(keys)])
+
+
+def pareto(outcome: Outcome, quality: QualityColumns, rows: Ints) -> Bools:
+    """Which rows no other row beats in decode, quality and memory at once (equal in all three: the first one)."""
+    index = np.nan_to_num(quality.index, nan=-1.0)
+    table = np.stack([-outcome.decode_tok_s.value, -index, outcome.total_bytes], axis=1)[rows]
+    sequence = np.lexsort((table[:, 2], table[:, 1], table[:, 0]))
+    front = np.zeros(len(rows), dtype=bool)
+    kept: list[np.ndarray] = []
+    for i in sequence:
+        if not any((k <= table[i, 1:]).all() for k in kept):
+            front[i] = True
+            kept = [k for k in kept if not (table[i, 1:] <= k).all()] + [table[i, 1:]]
+    return front
+
+
+def choose(
+    candidates: Candidates, outcome: Outcome, quality: QualityColumns, ordered: Ints, per_model: int, limit: int
+) -> list[int]:
+    """The first ``limit`` rows with at most ``per_model`` of a model.
+
+    A variant that nobody measured and that another of its model matches in decode, quality and memory adds nothing: it is
+    not listed. Of a base and its near-copies at most NEAR_COPIES + 1 models are.
+    """
+    index = np.nan_to_num(quality.index, nan=-1.0)
+    merits = np.stack([outcome.decode_tok_s.value, index, -outcome.total_bytes], axis=1)
+    chosen: list[int] = []
+    listed: dict[str, list[int]] = {}
+    members: dict[str, set[str]] = {}
+    for row in ordered.tolist():
+        model = candidates.configs[row].model
+        family = members.setdefault(model.derivative_of or model.id, set())
+        mine = listed.setdefault(model.id, [])
+        crowded = model.id not in family and len(family) > NEAR_COPIES
+        matched = not candidates.measured[row] and any((merits[other] >= merits[row]).all() for other in mine)
+        if crowded or matched or len(mine) >= per_model:
+            continue
+        family.add(model.id)
+        mine.append(row)
+        chosen.append(row)
+        if len(chosen) == limit:
+            break
+    return chosen

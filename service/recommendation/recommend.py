@@ -1,0 +1,118 @@
+"""``/recommend`` reads like its sentence: request → candidates → limits → ranking → answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modelpicker.wire.answers import Counts, RecommendAnswer, Recommendation, Rejection
+from service.recommendation import ranking
+from service.recommendation.advice import advice
+from service.recommendation.asked import Asked, resolve
+from service.recommendation.judge import judge
+from service.recommendation.nearest import Neighbourhood
+from service.recommendation.quality import QualityColumns
+from service.recommendation.render import config_of, figures, sources
+
+if TYPE_CHECKING:
+    from catalog.catalog import Catalog
+    from catalog.prediction import Floats
+    from modelpicker.wire.questions import RecommendQuestion
+    from service.recommendation.judge import Judged
+
+
+def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
+    """Rank what is feasible, explain what is not. Raises BadQuestionError for names nobody knows."""
+    asked = resolve(catalog, question)
+    judged = judge(catalog, question, asked)
+    scores = ranking.score(question.sort, asked, judged.outcome, judged.quality)
+    rows = np.flatnonzero(judged.feasible)
+    front = np.zeros(len(judged.feasible), dtype=bool)
+    front[rows] = ranking.pareto(judged.outcome, judged.quality, rows)
+    ordered = ranking.order(scores, judged.outcome, rows)
+    chosen = ranking.choose(asked.candidates, judged.outcome, judged.quality, ordered, question.per_model, question.limit)
+    return RecommendAnswer(
+        request=filled_in(question, asked),
+        recommendations=_recommendations(catalog, question, judged, scores, front, chosen),
+        rejected=_rejections(catalog, question, judged),
+        counts=_counts(judged),
+        advice=None if len(rows) else advice(question, judged),
+        catalog_version=catalog.version,
+    )
+
+
+def filled_in(question: RecommendQuestion, asked: Asked) -> dict[str, object]:
+    """The question with every default filled in."""
+    request = question.model_dump(mode="json")
+    return request | {
+        "isl": asked.workload.isl,
+        "context": asked.workload.context,
+        "memory_gb": asked.workload.budget_bytes / 1e9,
+    }
+
+
+def _recommendations(
+    catalog: Catalog, question: RecommendQuestion, judged: Judged, scores: Floats, front: np.ndarray, chosen: list[int]
+) -> tuple[Recommendation, ...]:
+    """The chosen rows with their intervals, worked out for them alone."""
+    few = Asked(judged.asked.hardware, judged.asked.workload, judged.asked.candidates.take(np.array(chosen, dtype=np.int64)))
+    outcome = catalog.predict(few.candidates, few.workload)
+    quality: QualityColumns = judged.quality.take(chosen)
+    return tuple(
+        Recommendation.model_construct(
+            rank=i + 1,
+            score=round(float(scores[row]), 2),
+            pareto=bool(front[row]),
+            **figures(catalog, few, outcome, quality, question.task, i),
+        )
+        for i, row in enumerate(chosen)
+    )
+
+
+def _counts(judged: Judged) -> Counts:
+    first: Counter[str] = Counter()
+    left = ~judged.feasible
+    for limit in judged.limits:
+        mine = left & limit.failed
+        if mine.any():
+            first[limit.code] += int(mine.sum())
+        left &= ~limit.failed
+    considered, feasible = len(judged.feasible), int(judged.feasible.sum())
+    return Counts(considered=considered, feasible=feasible, rejected=considered - feasible, by_reason=dict(first))
+
+
+def _rejections(catalog: Catalog, question: RecommendQuestion, judged: Judged) -> tuple[Rejection, ...]:
+    """Configs with measurements first, one per model, then the nearest misses."""
+    neighbourhood = Neighbourhood(catalog, question, judged)
+    candidates, workload = judged.asked.candidates, judged.asked.workload
+    return tuple(
+        Rejection.model_construct(
+            config=config_of(candidates, row),
+            reasons=tuple(limit.reason(row) for limit in judged.reasons(row)),
+            sources=sources(catalog, candidates, row, workload),
+            nearest=neighbourhood.nearest(row),
+        )
+        for row in _rejected_rows(judged, question.rejected_limit)
+    )
+
+
+def _rejected_rows(judged: Judged, limit: int) -> list[int]:
+    """Measured configs, the largest model first, then what misses by least; one per model in each part."""
+    candidates, decode = judged.asked.candidates, judged.outcome.decode_tok_s.value
+    rows = np.flatnonzero(~judged.feasible)
+    known = candidates.attested[rows]
+    measured, others = rows[known > 0], rows[known == 0]
+    size = candidates.situations.shapes.active_params
+    by_size = measured[np.lexsort((measured, -candidates.attested[measured], -size[measured]))]
+    by_miss = others[np.lexsort((others, -decode[others]))]
+    chosen: list[int] = []
+    for part in (by_size, by_miss):
+        seen: set[str] = set()
+        for row in part.tolist():
+            model = candidates.keys[row].model
+            if model not in seen and len(chosen) < limit:
+                seen.add(model)
+                chosen.append(row)
+    return chosen

@@ -1,0 +1,147 @@
+"""Columns to wire types, for the few rows that come back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catalog.prediction import BASES, BOUNDS
+from modelpicker.wire.answers import (
+    Config,
+    Interval,
+    Memory,
+    Quality,
+    Roofline,
+    Score,
+    SourceFigure,
+)
+from service.recommendation.launch import launch
+from service.recommendation.why import why
+
+if TYPE_CHECKING:
+    from catalog.catalog import Catalog
+    from catalog.facts import Measurement
+    from catalog.prediction import Estimate, Outcome, Workload
+    from catalog.table import Candidates
+    from modelpicker.wire.answers import Verdict
+    from modelpicker.wire.questions import Task
+    from service.recommendation.asked import Asked
+    from service.recommendation.quality import QualityColumns
+
+WIN_TOK_S = 30.0
+TIE_TOK_S = 10.0
+MOST_SOURCES = 20
+"""Measurements listed with a config; the nearest to the asked workload come first."""
+
+
+def config_of(candidates: Candidates, row: int) -> Config:
+    """The config as the wire names it."""
+    key = candidates.keys[row]
+    return Config(
+        model=key.model,
+        quant=key.quant,
+        engine=key.engine,
+        hardware=candidates.hardware.id,
+        units=candidates.units,
+        speculation=key.speculation,
+    )
+
+
+def verdict(single_stream_tok_s: float, units: int) -> Verdict | None:
+    """The page's tier of single-stream decode: 30 is a win, 10 a tie; none for more than one unit, as on the page."""
+    if units > 1:
+        return None
+    if single_stream_tok_s >= WIN_TOK_S:
+        return "win"
+    return "tie" if single_stream_tok_s >= TIE_TOK_S else "loss"
+
+
+def rounded(value: float) -> float:
+    """Four significant digits: more would claim what no measurement can."""
+    return float(f"{value:.4g}")
+
+
+def interval(estimate: Estimate, row: int) -> Interval:
+    """Value, low and high of one row."""
+    value, low, high = (rounded(float(x[row])) for x in (estimate.value, estimate.low, estimate.high))
+    return Interval(value=value, low=min(low, value), high=max(high, value))
+
+
+def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Workload) -> tuple[SourceFigure, ...]:
+    """The published figures of that very config, digit for digit; those nearest to the asked workload first."""
+    rows = catalog.measurements_of(candidates.keys[row], candidates.hardware.id, candidates.units)
+    nearest = sorted(rows, key=lambda m: (_distance(m, workload), m.id))
+    return tuple(_source(m) for m in nearest[:MOST_SOURCES])
+
+
+def _distance(row: Measurement, workload: Workload) -> float:
+    context = row.decode_kv_tokens if row.decode_kv_tokens is not None else workload.context
+    streams = row.concurrency or 1
+    return abs(np.log2((context + 1024) / (workload.context + 1024))) + 2 * abs(np.log2(streams / workload.concurrency))
+
+
+def _source(row: Measurement) -> SourceFigure:
+    return SourceFigure(
+        measurement=row.id,
+        url=row.url,
+        date=row.date,
+        evidence=row.evidence,
+        decode_tok_s=row.decode_tok_s,
+        prefill_tok_s=row.prefill_tok_s,
+        isl=row.isl,
+        context=row.decode_kv_tokens,
+        flags=row.flags,
+    )
+
+
+def figures(
+    catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int
+) -> dict[str, object]:
+    """The fields a recommendation and a prediction share."""
+    candidates, config = asked.candidates, asked.candidates.configs[row]
+    found = sources(catalog, candidates, row, asked.workload)
+    return {
+        "config": config_of(candidates, row),
+        "verdict": verdict(float(outcome.single_stream_tok_s[row]), candidates.units),
+        "basis": BASES[int(outcome.basis[row])],
+        "decode_tok_s": interval(outcome.decode_tok_s, row),
+        "decode_total_tok_s": interval(outcome.decode_total_tok_s, row),
+        "prefill_tok_s": interval(outcome.prefill_tok_s, row),
+        "ttft_ms": interval(outcome.ttft_ms, row),
+        "decode_ms": interval(outcome.decode_ms, row),
+        "latency_ms": interval(outcome.latency_ms, row),
+        "memory": Memory(
+            weights_bytes=int(outcome.weights_bytes[row]),
+            kv_bytes=int(outcome.kv_bytes[row]),
+            overhead_bytes=int(outcome.overhead_bytes[row]),
+            total_bytes=int(outcome.total_bytes[row]),
+            budget_bytes=int(asked.workload.budget_bytes),
+        ),
+        "roofline": Roofline(
+            bytes_per_step=int(outcome.bytes_per_step[row]),
+            ceiling_tok_s=rounded(float(outcome.ceiling_tok_s[row])),
+            efficiency=rounded(float(outcome.efficiency[row])),
+            bound=BOUNDS[int(outcome.bound[row])],
+        ),
+        "quality": quality_of(catalog, quality, config.model.id, task, row),
+        "sources": found,
+        "launch": launch(config, asked.workload),
+        "why": why(asked, outcome, quality, task, row, len(found)),
+    }
+
+
+def quality_of(catalog: Catalog, quality: QualityColumns, model_id: str, task: Task, row: int) -> Quality:
+    """Index, interval and penalty of one row with the scores behind them; null where unknown."""
+
+    def known(column: np.ndarray) -> float | None:
+        return None if np.isnan(column[row]) else round(float(column[row]), 1)
+
+    scores = tuple(Score(benchmark=b, score=s, source=url) for b, s, url in catalog.quality.scores(model_id, task))
+    return Quality(
+        index=known(quality.index),
+        low=known(quality.low),
+        high=known(quality.high),
+        penalty=known(quality.penalty),
+        scores=scores,
+    )

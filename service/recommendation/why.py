@@ -1,0 +1,44 @@
+"""One sentence that says why a config does what it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from catalog.prediction import BASES, BOUNDS
+
+if TYPE_CHECKING:
+    from catalog.prediction import Outcome
+    from modelpicker.wire.questions import Task
+    from service.recommendation.asked import Asked
+    from service.recommendation.quality import QualityColumns
+
+GB = 1e9
+BOUND_WORDS = {
+    "bandwidth": "memory bandwidth sets the pace",
+    "compute": "compute sets the pace",
+    "overhead": "launch and scheduling overheads, not bytes, set the pace",
+    "link": "the link between units sets the pace",
+}
+
+
+def why(asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int, found: int) -> str:  # noqa: PLR0913
+    """What a step reads, what that allows, what is reached of it, and on what evidence."""
+    step, ceiling = outcome.bytes_per_step[row] / GB, outcome.ceiling_tok_s[row]
+    value, bound = outcome.decode_tok_s.value[row], BOUND_WORDS[BOUNDS[int(outcome.bound[row])]]
+    drafted = " with every draft accepted" if asked.candidates.speculative[row] else ""
+    speed = (
+        f"a step reads {step:.1f} GB, so {asked.hardware.name} can do at most {ceiling:.0f} tok/s{drafted}; "
+        f"{value:.1f} are expected ({bound})"
+    )
+    basis = BASES[int(outcome.basis[row])]
+    evidence = {
+        "measured": f"from {found} measurement{'s' if found != 1 else ''} of this config and its neighbours",
+        "calibrated": "from measurements of its neighbours, none of this config itself",
+        "roofline": "from the roofline alone: nothing near it was measured",
+    }[basis]
+    index = quality.index[row]
+    known = f"; quality for {task} is {index:.0f} of 100" if not np.isnan(index) else f"; quality for {task} is not known"
+    existing = "" if asked.candidates.exists[row] else "; nobody is known to have published this config"
+    return f"{speed[0].upper()}{speed[1:]}, {evidence}{known}{existing}."

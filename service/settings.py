@@ -1,0 +1,48 @@
+"""Every knob of the service, read from the environment once, at start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "MODELPICKER_"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; names the variable and the fix."""
+
+
+class Settings(BaseModel):
+    """Settings with their defaults; each is read from MODELPICKER_<NAME>."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port to listen on")
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="processes that answer")
+    catalog: Path = Field(ROOT / "build" / "catalog.duckdb", description="the DuckDB catalog to serve")
+    reload_seconds: Annotated[float, Field(ge=0)] = Field(2.0, description="how often to look for a new catalog; 0: never")
+    cached_answers: Annotated[int, Field(ge=0)] = Field(4096, description="answers kept encoded in memory")
+    max_body_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest request body")
+    max_query_bytes: Annotated[int, Field(ge=256)] = Field(8192, description="longest query string")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line written")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the variables that are set. Raises SettingsError naming the variable and what it accepts."""
+        given = {
+            name: environment[PREFIX + name.upper()] for name in cls.model_fields if PREFIX + name.upper() in environment
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            raise SettingsError(f"{name}={first['input']!r}: {first['msg']}") from error
