@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from catalog.prediction import Outcome, Workload
 
 T = TypeVar("T")
+KEPT_ROWS = 10_000
+"""How many single configs stay described; the first asked leaves first."""
 KEPT_TABLES = 32
 """How many (hardware, units) tables stay in memory; the least recently asked leaves first."""
 
@@ -39,6 +41,7 @@ class Catalog:
     facts: Facts
     speed: SpeedModel
     _tables: dict[tuple[str, int], Candidates] = field(default_factory=dict, repr=False)
+    _single: dict[tuple[ConfigKey, str, int], Candidates] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def predict(self, candidates: Candidates, workload: Workload, *, intervals: bool = True) -> Outcome:
@@ -128,6 +131,20 @@ class Catalog:
     def table(self, keys: list[ConfigKey], hardware: Hardware, units: int = 1) -> Candidates:
         """Candidates for configs asked for by name, in their order, whether or not they exist."""
         return tabulate_configs(self, [self.config(key, hardware, units) for key in keys], hardware, units)
+
+    def one(self, key: ConfigKey, hardware: Hardware, units: int = 1) -> Candidates:
+        """One config by name, as a table of one row; on listed hardware it is described once and kept."""
+        if self.facts.hardware.get(hardware.id) is not hardware:
+            return self.table([key], hardware, units)
+        kept = (key, hardware.id, units)
+        if kept not in self._single:
+            table = self.table([key], hardware, units)
+            with self._lock:
+                self._single[kept] = table
+                while len(self._single) > KEPT_ROWS:
+                    self._single.pop(next(iter(self._single)))
+            return table
+        return self._single[kept]
 
     def exists(self, config: Config) -> bool:
         """Whether anybody published (or can make) the config."""

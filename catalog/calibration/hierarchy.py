@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -115,6 +116,13 @@ class Posterior:
     spread: dict[str, float]
     noise_sd: float
     counts: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @cached_property
+    def place(self) -> Ints:
+        """For each effect its rank among the lasting ones, -1 for transient ones; the last entry serves unseen levels."""
+        lookup = np.full(len(self.mean) + 1, -1, dtype=np.int64)
+        lookup[self.lasting()] = np.arange(len(self.lasting()))
+        return lookup
 
     def lasting(self) -> Ints:
         """Positions in ``mean`` of the effects that are not transient."""

@@ -122,9 +122,7 @@ def _levels(
     posterior: Posterior, cases: Cases, effects: list[Effect], static: Mapping[str, Floats]
 ) -> tuple[Ints, Floats, Floats]:
     """Where each config's levels stand in the covariance, by what they count, and what the unseen ones bring. (n, effects)"""
-    place = {position: i for i, position in enumerate(posterior.lasting())}
-    lookup = np.array([place.get(i, -1) for i in range(len(posterior.mean))] + [-1], dtype=np.int64)
-    columns = np.stack([lookup[posterior.columns(cases, e)] for e in effects], axis=1)
+    columns = np.stack([posterior.place[posterior.columns(cases, e)] for e in effects], axis=1)
     present = np.stack([np.array([level is not None for level in cases.levels(e)]) for e in effects], axis=1)
     values = np.stack([np.broadcast_to(_static(e, static), len(cases)) for e in effects], axis=1)
     seen = columns >= 0

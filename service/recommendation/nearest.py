@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MORE_UNITS = (2, 4, 8)
 SHORTER = (0.5, 0.25, 0.125)
+SMALL_CACHE = 0.05
+"""Share of the weights below which a shorter context frees too little to be worth asking."""
 LIMIT_FIELDS = {
     "above_any_ceiling": ("min_tg", -1),
     "too_slow": ("min_tg", -1),
@@ -120,6 +122,10 @@ class Neighbourhood:
     def _units(self, row: int) -> Iterator[Change]:
         """Two, four or eight of the machine instead of what was asked."""
         before = self._question.units
+        engine = self._judged.asked.candidates.configs[row].engine
+        slow = not any(limit.code == "does_not_fit" for limit in self._judged.reasons(row))
+        if engine.multi_unit is None or (slow and engine.multi_unit != "tensor"):
+            return
         for units in MORE_UNITS:
             if units > before:
                 yield from self._again(row, "units", before, units, {"units": units})
@@ -127,6 +133,10 @@ class Neighbourhood:
     def _context(self, row: int) -> Iterator[Change]:
         """A shorter context: the longest the model is built for, else a half, a quarter, an eighth."""
         before, limit = self._question.context_tokens, self._judged.asked.candidates.context_limit[row]
+        if self._judged.outcome.kv_bytes[row] < SMALL_CACHE * self._judged.outcome.weights_bytes[row] and not (
+            limit and before + self._question.osl > limit
+        ):
+            return
         tries = [int(limit) - self._question.osl] if limit and before + self._question.osl > limit else []
         for tokens in tries + [int(before * share) for share in SHORTER]:
             if tokens >= 1:
@@ -160,7 +170,9 @@ class Neighbourhood:
         question = self._question.model_copy(update=update)
         try:
             workload = load(self._catalog, question, asked.hardware)
-            table = self._catalog.table([asked.candidates.keys[row]], asked.hardware, question.units)
+            table = asked.candidates.take([row])
+            if question.units != asked.workload.units:
+                table = self._catalog.one(asked.candidates.keys[row], asked.hardware, question.units)
         except CatalogError:
             return
         judged = judge(self._catalog, question, Asked(asked.hardware, workload, table))

@@ -24,7 +24,7 @@ def predict(catalog: Catalog, question: PredictQuestion) -> Prediction:
     workload = load(catalog, question, hardware)
     key = ConfigKey(question.model, question.quant, question.engine, question.speculation)
     try:
-        table = catalog.table([key], hardware, question.units)
+        table = catalog.one(key, hardware, question.units)
     except UnknownIdError as error:
         raise BadQuestionError(error.kind, str(error)) from error
     except NotComputableError as error:

@@ -66,14 +66,12 @@ def order(scores: Floats, outcome: Outcome, rows: Ints) -> Ints:
 def pareto(outcome: Outcome, quality: QualityColumns, rows: Ints) -> Bools:
     """Which rows no other row beats in decode, quality and memory at once (equal in all three: the first one)."""
     index = np.nan_to_num(quality.index, nan=-1.0)
-    table = np.stack([-outcome.decode_tok_s.value, -index, outcome.total_bytes], axis=1)[rows]
-    sequence = np.lexsort((table[:, 2], table[:, 1], table[:, 0]))
+    merits = np.stack([outcome.decode_tok_s.value, index, -outcome.total_bytes], axis=1)[rows]
+    left = np.lexsort((-merits[:, 2], -merits[:, 1], -merits[:, 0]))
     front = np.zeros(len(rows), dtype=bool)
-    kept: list[np.ndarray] = []
-    for i in sequence:
-        if not any((k <= table[i, 1:]).all() for k in kept):
-            front[i] = True
-            kept = [k for k in kept if not (table[i, 1:] <= k).all()] + [table[i, 1:]]
+    while len(left):
+        front[left[0]] = True
+        left = left[~(merits[left] <= merits[left[0]]).all(axis=1)]
     return front
 
 
