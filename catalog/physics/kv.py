@@ -90,7 +90,7 @@ def kv_streamed_bytes(shape: SparseKvColumns, context: Any, bytes_per_value: Any
     return np.asarray((values - skipped) * bytes_per_value + 2.0 * shape.state_bytes)
 
 
-def kv_allocated_bytes(  # noqa: PLR0913  (the workload's three, the engine's two)
+def kv_allocated_bytes(
     shape: KvColumns,
     context: Any,
     concurrency: Any,

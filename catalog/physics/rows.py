@@ -114,4 +114,4 @@ def _inner_width(group: AttentionGroup, model: Model) -> int:
 def _down_share(matrices: float) -> float:
     """Share of the down-projection: ``matrices`` are one expert's over all layers, three each if gated, or two."""
     thirds = matrices / 3.0
-    return 1.0 / 3.0 if abs(thirds - round(thirds)) < 0.01 else 0.5  # noqa: PLR2004  (rounding of the counts)
+    return 1.0 / 3.0 if abs(thirds - round(thirds)) < 0.01 else 0.5
