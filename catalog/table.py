@@ -52,7 +52,8 @@ class Candidates:
 
     def take(self, rows: Any) -> Candidates:
         """The same columns for some of the rows."""
-        return _take(self, np.asarray(rows))
+        taken: Candidates = _take(self, np.asarray(rows))
+        return taken
 
     def unsupported_reason(self, row: int) -> str:
         """Why the engine cannot run this config here, in a sentence."""
@@ -102,9 +103,8 @@ def _elsewhere(catalog: Catalog, keys: tuple[ConfigKey, ...], hardware: Hardware
 
 
 def _footprints(configs: list[Config]) -> Footprint:
-    """What one unit holds of each config; speculation does not change it, so configs that differ in it share."""
-    known = {c.key: footprint(c.model, c.quant, c.engine, c.units) for c in configs}
-    return columns([known[c.key] for c in configs])
+    """What one unit holds of each config, drafts included."""
+    return columns([footprint(c.model, c.quant, c.engine, c.units, c.speculation) for c in configs])
 
 
 def _supported(config: Config) -> bool:

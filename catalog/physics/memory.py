@@ -1,11 +1,15 @@
 """What an engine allocates on each unit: weights, KV cache, and what is neither.
 
+Speculation adds what drafts: the model's own MTP layers, each counted as one average layer with its experts, or a
+published draft head, counted as one dense layer.
+
 The third part is scratch and run-time. Scratch is set by the widest moment of a prompt batch: three copies of the
 hidden state, and either one layer's inside (gate, up and their product; the queries and outputs of all heads; the
 experts of each token) or, in engines that keep logits for the whole batch, a vocabulary's worth of them. The llama.cpp
-allocator leaves about one hidden state per chosen expert unused below the logits of a mixture (0 to 2.3 seen: it
-depends on how blocks happen to fit; a model left out of that mean is off by -23 % to +10 %). Its attention masks add 2 bytes per cell and token of the batch, once for full
-layers and once for windows. Run-time (device context, kernels, graphs) is the engine's own figure.
+allocator leaves about one hidden state per chosen expert unused below the logits of a mixture: 0 to 2.3 were seen,
+depending on how blocks happen to fit, so a mixture's buffers are known within -23 % to +10 %. Its attention masks add
+2 bytes per cell and token of the batch, once for full layers and once for windows. Run-time (device context, kernels,
+graphs) is the engine's own figure.
 
 Several units: tensor parallelism splits weights and KV heads, but a unit holds at least one KV head and the whole
 latent of MLA; a pipeline splits by whole layers, and one unit holds the output head as well. Scratch is not split.
@@ -59,17 +63,18 @@ class Footprint:
     fixed_overhead_bytes: Any
 
 
-def footprint(model: Model, quant: Quant, engine: Engine, units: int = 1) -> Footprint:
+def footprint(model: Model, quant: Quant, engine: Engine, units: int = 1, speculation: str = "none") -> Footprint:
     """The footprint on each of ``units``. Raises ValueError where the bytes of the weights are not known."""
     weights = weight_bytes(model, quant, engine.id)
     if weights is None:
         raise ValueError(f"the stored bits of {quant.id} or the architecture of {model.id} are not known")
+    drafts = draft_bytes(model, weights, speculation)
     tensor = engine.multi_unit == "tensor"
     buffers = engine.buffers or UNSTATED_BUFFERS
     cache, layers = kv_shape(model, units if tensor else 1), 1.0 if tensor else layer_share(model, units)
     runtime = UNSTATED_RUNTIME_BYTES if engine.runtime_bytes is None else engine.runtime_bytes
     return Footprint(
-        weights_bytes=weights.stored_bytes / units if tensor else pipeline_bytes(weights, layers),
+        weights_bytes=(weights.stored_bytes + drafts) / units if tensor else pipeline_bytes(weights, layers) + drafts,
         kv_full_values=cache.kv_full_values * layers,
         kv_window_values=cache.kv_window_values * layers,
         kv_window_tokens=cache.kv_window_tokens,
@@ -133,6 +138,15 @@ def _attention_values(group: AttentionGroup, heads: int) -> float:
     """Queries and outputs of all heads; with MLA, both live in the latent's space."""
     latent = (group.kv_lora_rank or 0) + (group.qk_rope_head_dim or 0)
     return 2.0 * heads * (latent if group.kind == "mla" else group.head_dim or 0)
+
+
+def draft_bytes(model: Model, weights: WeightBytes, speculation: str) -> float:
+    """Bytes of what drafts: MTP layers like the model's own, or a head of one dense layer; n-grams need none."""
+    method, layers = speculation.partition("-")[0], model.layers or len(model.attention) or 1
+    dense = (weights.dense_read_bytes - weights.head_bytes) / layers
+    if method in {"none", "ngram"}:
+        return 0.0
+    return (model.mtp_layers or 1) * (dense + weights.routed_expert_bytes / layers) if method == "mtp" else dense
 
 
 def layer_share(model: Model, units: int) -> float:

@@ -10,6 +10,7 @@ import pytest
 from catalog.facts import Buffers
 from catalog.load import load_facts
 from catalog.physics.memory import columns, footprint, layer_share, memory_bytes, scratch_bytes, widest_layer_values
+from catalog.physics.weights import weight_bytes
 
 FACTS = load_facts(Path(__file__).parents[3] / "models_data")
 MODELS, QUANTS, ENGINES = FACTS.models, FACTS.quants, FACTS.engines
@@ -83,6 +84,20 @@ def test_a_pipeline_splits_by_whole_layers_and_one_unit_holds_the_head() -> None
     assert layer_share(LLAMA, 3) == 11 / 32
     assert held.weights_bytes == pytest.approx((whole.weights_bytes - head) * 11 / 32 + head)
     assert memory_bytes(held, 4096, 1, F16)[1] == memory_bytes(whole, 4096, 1, F16)[1] * 11 / 32
+
+
+def test_speculation_adds_what_drafts() -> None:
+    """GLM-4.5-Air's MTP layer is a 46th part of the body, experts included; a draft head is a dense layer; n-grams free."""
+    model, quant, engine = MODELS["glm-4.5-air"], QUANTS["fp8"], ENGINES["vllm"]
+    plain, mtp, eagle, ngram = (
+        footprint(model, quant, engine, 1, name).weights_bytes for name in ("none", "mtp-3", "eagle3", "ngram-4")
+    )
+    found = weight_bytes(model, quant, engine.id)
+    assert found is not None
+    dense = (found.dense_read_bytes - found.head_bytes) / 46
+    assert mtp - plain == pytest.approx(dense + found.routed_expert_bytes / 46)
+    assert eagle - plain == pytest.approx(dense)
+    assert ngram == plain
 
 
 def test_one_formula_serves_many_configs() -> None:
