@@ -10,23 +10,28 @@ import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from catalog.calibration.evidence import unusable
 from catalog.calibration.situations import Config, computable
 from catalog.configs import ConfigKey, Existing, candidates, existing, exists
 from catalog.errors import NotComputableError, UnknownIdError
+from catalog.importers.bounded import Fields
+from catalog.importers.config_json import Naming, model_from_fields, slug
 from catalog.predict import predict
 from catalog.table import Candidates, tabulate_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from catalog.calibration.model import SpeedModel
     from catalog.facts import Engine, Facts, Hardware, Measurement, Model, Quant
     from catalog.prediction import Outcome, Workload
+    from catalog.quality.table import QualityTable
 
 T = TypeVar("T")
+UNLISTED = "unlisted"
+"""Family, and start of the id, of a model that came with a question."""
 KEPT_ROWS = 10_000
 """How many single configs stay described; the first asked leaves first."""
 KEPT_TABLES = 32
@@ -40,6 +45,7 @@ class Catalog:
     version: str
     facts: Facts
     speed: SpeedModel
+    quality: QualityTable
     _tables: dict[tuple[str, int], Candidates] = field(default_factory=dict, repr=False)
     _single: dict[tuple[ConfigKey, str, int], Candidates] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -110,6 +116,14 @@ class Catalog:
                 while len(self._tables) > KEPT_TABLES:
                     self._tables.pop(next(iter(self._tables)))
         return table
+
+    def models_from(self, described: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Model]:
+        """Models nobody listed, from (name, config.json fields) pairs. Raises ImportFileError naming the bad field."""
+        named = [(f"{UNLISTED}-{slug(name)}", name, fields) for name, fields in described]
+        return {
+            identity: model_from_fields(Fields(dict(fields), name), Naming(identity, name, UNLISTED))
+            for identity, name, fields in named
+        }
 
     def with_models(self, models: Mapping[str, Model], hardware: Hardware, units: int = 1) -> Candidates:
         """The configs of models nobody listed: every quant that anyone can make, on every engine that runs there."""

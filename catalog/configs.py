@@ -89,7 +89,7 @@ def candidates(facts: Facts, hardware: Hardware, units: int) -> Iterator[Config]
                 yield from _of_model(facts, found, model, engine, hardware, units)
 
 
-def _of_model(  # noqa: PLR0913  (one config has six parts)
+def _of_model(
     facts: Facts, found: Existing, model: Model, engine: Engine, hardware: Hardware, units: int
 ) -> Iterator[Config]:
     for quant_id in sorted(_published(found, model.id, engine.id)):

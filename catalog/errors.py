@@ -1,9 +1,9 @@
 """What can go wrong when the catalog is asked. Each says what was asked and what would do::
 
-    CatalogError
-    ├── UnknownIdError       no such model, quant, engine or hardware
-    ├── NotComputableError   the config is known, but physics lacks a number for it
-    └── BrokenCatalogError   the file is not a catalog, or not one this version reads
+CatalogError
+├── UnknownIdError       no such model, quant, engine or hardware
+├── NotComputableError   the config is known, but physics lacks a number for it
+└── BrokenCatalogError   the file is not a catalog, or not one this version reads
 """
 
 from __future__ import annotations

@@ -187,6 +187,9 @@ class Model(Record):
         default=None, description="parameters by tensor class; None: not public"
     )
     kv: Kv | None = None
+    native_quants: tuple[Slug, ...] = Field(
+        default=(), description="low-precision formats it was released in: they are the model and lose nothing"
+    )
     aliases: tuple[str, ...] = ()
     sources: tuple[str, ...]
     note: str | None = None

@@ -90,7 +90,9 @@ def _spread(log_sd: Floats, none: Floats) -> Floats:
     return log_sd if len(log_sd) == len(none) else none
 
 
-def _first_token_s(candidates: Candidates, alone: dict[str, Floats], prefill_s: Floats, numbers: dict[str, float]) -> Floats:
+def _first_token_s(
+    candidates: Candidates, alone: dict[str, Floats], prefill_s: Floats, numbers: dict[str, float]
+) -> Floats:
     """What the first token takes beyond the prefill: tokenising, scheduling, the first step, as measured TTFTs show."""
     first = {**alone, "first": np.full(len(candidates), 10.0 * physics.STEP_SECONDS)}
     return np.maximum(np.exp(candidates.prefill.log_time(first, numbers)[0]) - prefill_s, 0.0)

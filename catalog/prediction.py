@@ -101,6 +101,6 @@ class Outcome:
 
 def _take(column: Any, rows: Any) -> Any:
     if isinstance(column, Estimate):
-        ceiling = column.ceiling if np.isscalar(column.ceiling) else np.asarray(column.ceiling)[rows]
+        ceiling = column.ceiling[rows] if isinstance(column.ceiling, np.ndarray) else column.ceiling
         return Estimate(column.value[rows], column.log_sd[rows], ceiling)
     return column[rows]

@@ -126,6 +126,33 @@ COMMENT ON COLUMN calibration_covariance.quantity IS 'prefill or decode';
 COMMENT ON COLUMN calibration_covariance.position IS 'rank among the lasting effects';
 COMMENT ON COLUMN calibration_covariance.covariances IS 'with the lasting effects up to and including this one';
 
+CREATE TABLE quality_index (
+  model VARCHAR NOT NULL,
+  task VARCHAR NOT NULL,
+  ability DOUBLE NOT NULL,
+  sd DOUBLE NOT NULL,
+  PRIMARY KEY (model, task)
+);
+COMMENT ON TABLE quality_index IS 'ability of each scored model at each task; the index is 100 · Φ(ability)';
+COMMENT ON COLUMN quality_index.model IS 'model id';
+COMMENT ON COLUMN quality_index.task IS 'general, coding, reasoning, math, agentic or vision';
+COMMENT ON COLUMN quality_index.ability IS 'standard deviations above the middle of all scored models';
+COMMENT ON COLUMN quality_index.sd IS 'its posterior standard deviation';
+
+CREATE TABLE quant_penalty (
+  quant VARCHAR PRIMARY KEY,
+  log_points DOUBLE NOT NULL,
+  sd DOUBLE NOT NULL,
+  measured BOOLEAN NOT NULL,
+  size_slope DOUBLE NOT NULL
+);
+COMMENT ON TABLE quant_penalty IS 'what a quant costs in points of the index, for a model of 8 billion parameters';
+COMMENT ON COLUMN quant_penalty.quant IS 'quant id';
+COMMENT ON COLUMN quant_penalty.log_points IS 'logarithm of the points';
+COMMENT ON COLUMN quant_penalty.sd IS 'its posterior standard deviation';
+COMMENT ON COLUMN quant_penalty.measured IS 'whether its own losses were measured, not only those of quants of like bits';
+COMMENT ON COLUMN quant_penalty.size_slope IS 'change of log points per log of the parameter count';
+
 CREATE VIEW models AS
   SELECT id, record->>'name' AS name, record->>'family' AS family, record->>'developer' AS developer,
     CAST(record->>'params_total' AS BIGINT) AS params_total, CAST(record->>'params_active' AS BIGINT) AS params_active,

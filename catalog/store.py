@@ -32,6 +32,7 @@ from catalog.facts import (
     Source,
 )
 from catalog.load import load_facts
+from catalog.quality.table import QualityTable, fit_quality, read_quality
 
 if TYPE_CHECKING:
     from catalog.calibration.hierarchy import Floats
@@ -63,19 +64,20 @@ def build(root: Path, path: Path) -> str:
     """
     facts = load_facts(root)
     speed = fit_speed(lessons(facts, facts.measurements)[0])
+    quality = fit_quality(facts)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.unlink(missing_ok=True)
     try:
-        version = _write(beside, facts, speed)
+        version = _write(beside, facts, speed, quality)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     return version
 
 
-def _write(path: Path, facts: Facts, speed: SpeedModel) -> str:
-    tables = {**_fact_rows(facts), **_calibration_rows(speed)}
+def _write(path: Path, facts: Facts, speed: SpeedModel, quality: QualityTable) -> str:
+    tables = {**_fact_rows(facts), **_calibration_rows(speed), **quality.rows()}
     version = hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode()).hexdigest()[:12]
     with duckdb.connect(str(path)) as connection:
         connection.execute(SCHEMA.read_text())
@@ -95,7 +97,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[
         "SELECT data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
     ).fetchall()]  # fmt: skip
     columns = ", ".join(f"unnest(?::{t}[])" for t in types)
-    connection.execute(f"INSERT INTO {table} SELECT {columns}", [list(c) for c in zip(*rows, strict=True)])  # noqa: S608
+    connection.execute(f"INSERT INTO {table} SELECT {columns}", [list(c) for c in zip(*rows, strict=True)])
 
 
 def _fact_rows(facts: Facts) -> dict[str, list[tuple[Any, ...]]]:
@@ -135,7 +137,8 @@ def _insert_covariance(connection: duckdb.DuckDBPyConnection, quantity: str, cov
     triangle = {"i": rows, "j": columns, "c": covariance[rows, columns].astype(np.float32)}
     connection.register("triangle", triangle)
     connection.execute(
-        "INSERT INTO calibration_covariance SELECT ?, i, list(c ORDER BY j) FROM triangle GROUP BY i ORDER BY i", [quantity]
+        "INSERT INTO calibration_covariance SELECT ?, i, list(c ORDER BY j) FROM triangle GROUP BY i ORDER BY i",
+        [quantity],
     )
     connection.unregister("triangle")
 
@@ -146,18 +149,29 @@ def open_catalog(path: Path) -> Catalog:
         with duckdb.connect(str(path), read_only=True) as connection:
             meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
             if meta.get("schema") != SCHEMA_NUMBER:
-                raise BrokenCatalogError(f"{path} has layout {meta.get('schema')}, this version reads {SCHEMA_NUMBER}: rebuild it")
-            return Catalog(meta["version"], _read_facts(connection), _read_speed(connection))
+                raise BrokenCatalogError(
+                    f"{path} has layout {meta.get('schema')}, this version reads {SCHEMA_NUMBER}: rebuild it"
+                )
+            facts = _read_facts(connection)
+            return Catalog(meta["version"], facts, _read_speed(connection), _read_quality(connection, facts))
     except (duckdb.Error, KeyError, ValueError) as error:
-        raise BrokenCatalogError(f"{path} is not a readable catalog ({error}): run `python -m catalog build`") from error
+        raise BrokenCatalogError(
+            f"{path} is not a readable catalog ({error}): run `python -m catalog build`"
+        ) from error
 
 
 def _read_facts(connection: duckdb.DuckDBPyConnection) -> Facts:
     kinds: dict[str, list[tuple[str | None, str]]] = {}
-    for kind, name, record in connection.execute("SELECT kind, id, record FROM records ORDER BY kind, position").fetchall():
+    for kind, name, record in connection.execute(
+        "SELECT kind, id, record FROM records ORDER BY kind, position"
+    ).fetchall():
         kinds.setdefault(kind, []).append((name, record))
-    named = {k: {name: t.model_validate_json(r) for name, r in kinds.get(k, [])} for k, t in NAMED.items()}
-    listed = {k: tuple(t.model_validate_json(r) for _, r in kinds.get(k, [])) for k, t in LISTED.items()}
+    named: dict[str, Any] = {
+        k: {name: t.model_validate_json(r) for name, r in kinds.get(k, [])} for k, t in NAMED.items()
+    }
+    listed: dict[str, Any] = {
+        k: tuple(t.model_validate_json(r) for _, r in kinds.get(k, [])) for k, t in LISTED.items()
+    }
     cursor = connection.execute("SELECT * FROM measurements ORDER BY id")
     columns = [name for name, *_ in cursor.description or ()]
     rows = (dict(zip(columns, row, strict=True)) for row in cursor.fetchall())
@@ -167,6 +181,11 @@ def _read_facts(connection: duckdb.DuckDBPyConnection) -> Facts:
 
 def _read_speed(connection: duckdb.DuckDBPyConnection) -> SpeedModel:
     return SpeedModel(*(_read_posterior(connection, quantity) for quantity in SPECIFICATIONS))
+
+
+def _read_quality(connection: duckdb.DuckDBPyConnection, facts: Facts) -> QualityTable:
+    index = connection.execute("SELECT * FROM quality_index ORDER BY model, task").fetchall()
+    return read_quality(facts, index, connection.execute("SELECT * FROM quant_penalty ORDER BY quant").fetchall())
 
 
 def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Posterior:
@@ -190,7 +209,7 @@ def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Pos
         SPECIFICATIONS[quantity],
         index,
         np.array([mean for _, _, mean, _ in effects]),
-        lower + np.tril(lower, -1).T,
+        (lower + np.tril(lower, -1).T).astype(np.float64),
         spreads,
         noise,
         np.array([rows for _, _, _, rows in effects], dtype=float),

@@ -12,8 +12,9 @@ from service.recommendation.recommend import recommend
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalog.catalog import Catalog
     from modelpicker.wire.questions import PredictQuestion, RecommendQuestion
+
+    from catalog.catalog import Catalog
 
 Q = TypeVar("Q")
 

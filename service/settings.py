@@ -28,7 +28,9 @@ class Settings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port to listen on")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="processes that answer")
     catalog: Path = Field(ROOT / "build" / "catalog.duckdb", description="the DuckDB catalog to serve")
-    reload_seconds: Annotated[float, Field(ge=0)] = Field(2.0, description="how often to look for a new catalog; 0: never")
+    reload_seconds: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="how often to look for a new catalog; 0: never"
+    )
     cached_answers: Annotated[int, Field(ge=0)] = Field(4096, description="answers kept encoded in memory")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest request body")
     max_query_bytes: Annotated[int, Field(ge=256)] = Field(8192, description="longest query string")
@@ -38,7 +40,9 @@ class Settings(BaseModel):
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Read the variables that are set. Raises SettingsError naming the variable and what it accepts."""
         given = {
-            name: environment[PREFIX + name.upper()] for name in cls.model_fields if PREFIX + name.upper() in environment
+            name: environment[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if PREFIX + name.upper() in environment
         }
         try:
             return cls.model_validate(given)

@@ -116,12 +116,16 @@ def _decode(facts: Facts, row: Measurement) -> list[Lesson]:
 def _prefill(facts: Facts, row: Measurement) -> list[Lesson]:
     if row.isl is None or row.isl < SHORT_PROMPT:
         return []
-    ask = Ask(row.isl, row.osl or TYPICAL_OUTPUT, row.isl + (row.context_depth or 0), row.concurrency or 1, row.kv_dtype)
+    ask = Ask(
+        row.isl, row.osl or TYPICAL_OUTPUT, row.isl + (row.context_depth or 0), row.concurrency or 1, row.kv_dtype
+    )
     config = config_of(facts, row)
     found = []
     if row.prefill_tok_s is not None:
         log_seconds = math.log(row.isl / row.prefill_tok_s)
         found.append(Lesson(row, config, ask, "prefill", log_seconds, _noise(row), interleaved=False))
     if row.ttft_ms is not None:
-        found.append(Lesson(row, config, ask, "ttft", math.log(row.ttft_ms / 1e3), _noise(row) * 1.5, interleaved=False))
+        found.append(
+            Lesson(row, config, ask, "ttft", math.log(row.ttft_ms / 1e3), _noise(row) * 1.5, interleaved=False)
+        )
     return found

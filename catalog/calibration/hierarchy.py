@@ -75,7 +75,9 @@ class Cases:
 
     def take(self, rows: NDArray[np.bool_] | Ints) -> Cases:
         """The same columns for some of the rows."""
-        return Cases(*({k: v[rows] for k, v in d.items()} for d in (self.labels, self.numbers, self.terms)))
+        labels = {name: column[rows] for name, column in self.labels.items()}
+        numbers, terms = ({name: column[rows] for name, column in d.items()} for d in (self.numbers, self.terms))
+        return Cases(labels, numbers, terms)
 
     def levels(self, effect: Effect) -> NDArray[np.object_]:
         """Each row's level of an effect; None where a key column is None (the effect is absent there)."""
@@ -131,7 +133,9 @@ class Posterior:
 
     def elsewhere_variance(self) -> float:
         """Variance of log t that the next source brings: its own transient effects and its noise."""
-        transient = (self.spread[e.name] ** 2 for e in self.specification.effects if e.transient and "method" not in e.keys)
+        transient = (
+            self.spread[e.name] ** 2 for e in self.specification.effects if e.transient and "method" not in e.keys
+        )
         return sum(transient) + self.noise_sd**2
 
     def columns(self, cases: Cases, effect: Effect) -> Ints:
@@ -184,7 +188,9 @@ def fit(
     """
     effects = specification.all_effects()
     index, at = _index_levels(effects, cases)
-    posterior = Posterior(specification, index, np.zeros(len(index)), np.zeros((0, 0)), {e.name: e.sd for e in effects}, 0.05)
+    posterior = Posterior(
+        specification, index, np.zeros(len(index)), np.zeros((0, 0)), {e.name: e.sd for e in effects}, 0.05
+    )
     if start is not None:
         _warm(posterior, start)
     work = _Work(posterior, cases, effects, at, [cases.values(e) for e in effects], log_seconds, noise_scale)

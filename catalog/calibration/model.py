@@ -52,7 +52,9 @@ class Table:
 def tabulate(lessons: Sequence[Lesson]) -> Table:
     """Lessons as columns, in order."""
     situations = describe([x.config for x in lessons])
-    asks = np.array([(x.ask.isl, x.ask.osl, x.ask.context, x.ask.concurrency) for x in lessons], dtype=float).reshape(-1, 4)
+    asks = np.array([(x.ask.isl, x.ask.osl, x.ask.context, x.ask.concurrency) for x in lessons], dtype=float).reshape(
+        -1, 4
+    )
     values = np.array([kv_bytes_per_value(x.ask.kv_dtype or "auto") for x in lessons], dtype=float)
     labels = dict(situations.labels) | {
         "source": np.array([x.measurement.source for x in lessons], dtype=object),
@@ -60,7 +62,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
     }
     return Table(
         situations,
-        situations.load(*asks.T, values),
+        situations.load(asks[:, 0], asks[:, 1], asks[:, 2], asks[:, 3], values),
         np.array([x.log_seconds for x in lessons], dtype=float),
         np.array([x.noise_scale for x in lessons], dtype=float),
         labels,
@@ -99,7 +101,9 @@ def decode_cases(table: Table, prefill: Posterior) -> Cases:
     alone = prefill_terms(table.situations.shapes, table.situations.devices, table.load, np.zeros(len(table)))
     prefill_s = np.exp(prefill.log_time(Cases(table.labels, numbers(table.situations, table.load), alone)))
     total = (table.kind == "total").astype(float)
-    terms = decode_terms(table.situations.shapes, table.situations.devices, table.load, prefill_s * table.interleaved, total)
+    terms = decode_terms(
+        table.situations.shapes, table.situations.devices, table.load, prefill_s * table.interleaved, total
+    )
     return Cases(table.labels, numbers(table.situations, table.load), terms)
 
 

@@ -65,8 +65,8 @@ class Prepared:
         """Standard deviation of log seconds for some rows, as another source would measure them."""
         weights = np.empty((len(rows), len(self.coordinates)))
         for i, (terms, slope) in enumerate(self.coordinates):
-            amount = 1.0 if terms == (TOTAL,) else sum(share[t] for t in terms)
-            weights[:, i] = (amount if np.isscalar(amount) else amount[rows]) * (numbers[slope] if slope else 1.0)
+            amount = np.ones(len(rows)) if terms == (TOTAL,) else np.sum([share[t][rows] for t in terms], axis=0)
+            weights[:, i] = amount * (numbers[slope] if slope else 1.0)
         parts = [self._variance(rows[i : i + CHUNK], weights[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
         return np.asarray(np.sqrt(np.concatenate([np.zeros(0), *parts]) + self.posterior.elsewhere_variance()))
 
@@ -106,7 +106,7 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
 
 
 def _static(effect: Effect, static: Mapping[str, Floats]) -> Floats | float:
-    return static[effect.slope] if effect.slope in static else 1.0
+    return static.get(effect.slope or "", 1.0)
 
 
 def _slope(effect: Effect) -> str | None:
@@ -121,7 +121,7 @@ def _coordinates(effects: list[Effect]) -> tuple[tuple[tuple[str, ...], str | No
 def _levels(
     posterior: Posterior, cases: Cases, effects: list[Effect], static: Mapping[str, Floats]
 ) -> tuple[Ints, Floats, Floats]:
-    """Where each config's levels stand in the covariance, by what they count, and what the unseen ones bring. (n, effects)"""
+    """Where each config's levels stand in the covariance, by what they count, and what the unseen ones bring. (n, effects)."""
     columns = np.stack([posterior.place[posterior.columns(cases, e)] for e in effects], axis=1)
     present = np.stack([np.array([level is not None for level in cases.levels(e)]) for e in effects], axis=1)
     values = np.stack([np.broadcast_to(_static(e, static), len(cases)) for e in effects], axis=1)

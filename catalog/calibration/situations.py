@@ -76,8 +76,11 @@ class Situations:
 
     def load(self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any) -> Load:
         """The workload's columns; scalars are spread over all configs."""
-        wide = (np.broadcast_to(np.asarray(x, dtype=float), len(self)) for x in (isl, osl, context, concurrency, kv_bytes_per_value))
-        return Load(*wide, draft_tokens=self.draft_tokens, block_draft=self.block_draft)
+        given = (isl, osl, context, concurrency, kv_bytes_per_value)
+        tokens_in, tokens_out, cached, streams, value_bytes = (
+            np.broadcast_to(np.asarray(x, dtype=float), len(self)) for x in given
+        )
+        return Load(tokens_in, tokens_out, cached, streams, value_bytes, self.draft_tokens, self.block_draft)
 
 
 def draft(speculation: str) -> tuple[str | None, int]:
@@ -116,7 +119,7 @@ def peak_flops(hardware: Hardware, dtype: str) -> float:
 
 
 def architecture(model: Model) -> str:
-    """dense or moe, with the kind of token mixing that needs kernels of its own."""
+    """Dense or moe, with the kind of token mixing that needs kernels of its own."""
     kinds = {group.kind for group in model.attention}
     special = {"gated_delta": "delta", "kda": "delta", "linear": "delta", "mamba2": "mamba", "short_conv": "conv"}
     mixing = {special[k] for k in kinds if k in special} | ({"mla"} if kinds & {"mla", "compressed_sparse"} else set())
@@ -147,7 +150,9 @@ def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
         raise ValueError(computable(model, quant, engine_id))
     cache = kv_shape(model)
     heads = model.attention_heads or 0
-    full = sum(g.layers * _pair_flops(g, heads) for g in model.attention if g.kind in {"full", "mla", "compressed_sparse"})
+    full = sum(
+        g.layers * _pair_flops(g, heads) for g in model.attention if g.kind in {"full", "mla", "compressed_sparse"}
+    )
     window = sum(g.layers * _pair_flops(g, heads) for g in model.attention if g.kind in WINDOW_KINDS)
     moe = model.moe
     dense_first = (moe.first_k_dense or 0) if moe else 0
@@ -194,7 +199,9 @@ def describe(configs: Sequence[Config]) -> Situations:
         triple = (c.model.id, c.quant.id, c.engine.id)
         if triple not in rows:
             rows[triple] = shape_row(c.model, c.quant, c.engine.id)
-    table = np.array([rows[c.model.id, c.quant.id, c.engine.id] for c in configs], dtype=float).reshape(len(configs), -1)
+    table = np.array([rows[c.model.id, c.quant.id, c.engine.id] for c in configs], dtype=float).reshape(
+        len(configs), -1
+    )
     drafts = [draft(c.speculation) for c in configs]
     return Situations(
         Shapes(*np.ascontiguousarray(table.T)) if len(configs) else Shapes(*np.zeros((len(fields(Shapes)), 0))),

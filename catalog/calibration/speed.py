@@ -76,7 +76,9 @@ DECODE = Specification(
         Effect("source kernel", (TOTAL,), ("source", "engine family", "kernel"), 0.06, transient=True),
         Effect("run", (TOTAL,), ("source", "config"), 0.05, transient=True),
         Effect("engine concurrency", (TOTAL,), ("engine family",), 0.05, slope="log concurrency"),
-        Effect("device concurrency", (TOTAL,), ("hardware", "engine family"), 0.05, slope="log concurrency", min_rows=3),
+        Effect(
+            "device concurrency", (TOTAL,), ("hardware", "engine family"), 0.05, slope="log concurrency", min_rows=3
+        ),
         Effect("body concurrency", (TOTAL,), ("body", "engine family"), 0.04, slope="log concurrency", min_rows=3),
         Effect("config concurrency", (TOTAL,), ("config",), 0.03, slope="log concurrency", min_rows=4),
         Effect("body context", (TOTAL,), ("body", "engine family"), 0.02, slope="log context", min_rows=3),

@@ -34,7 +34,11 @@ class Naming(NamedTuple):
 
 def model_from_config(path: Path, naming: Naming) -> Model:
     """The model a config.json describes. Raises ImportFileError for unknown architectures and impossible numbers."""
-    whole = Fields(read_json(path), path.name)
+    return model_from_fields(Fields(read_json(path), path.name), naming)
+
+
+def model_from_fields(whole: Fields, naming: Naming) -> Model:
+    """The model that the fields of a config.json describe, wherever they came from."""
     fields = whole.inner(*NESTED_TEXT) or whole
     kind = _kind(fields, whole)
     architecture = ARCHITECTURES[kind]
@@ -64,7 +68,7 @@ def model_from_config(path: Path, naming: Naming) -> Model:
         moe=_moe(fields, layers),
         attention=attention,
         kv=kv_of(attention),
-        sources=(f"{path.name} ({kind})",),
+        sources=(f"{whole.file} ({kind})",),
     )
     return with_parameters(model, parameters)
 

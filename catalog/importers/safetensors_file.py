@@ -88,7 +88,7 @@ def _tensor(name: str, entry: object, file: str) -> tuple[str, int, str]:
     fields = Fields(entry, file)
     dtype, shape, offsets = fields.text("dtype"), fields.items("shape"), fields.items("data_offsets")
     whole = [number for number in (*shape, *offsets) if isinstance(number, int) and 0 <= number <= MAX_PARAMETERS]
-    if dtype is None or len(offsets) != 2 or len(whole) != len(shape) + 2:  # noqa: PLR2004  (begin and end)
+    if dtype is None or len(offsets) != 2 or len(whole) != len(shape) + 2:
         raise ImportFileError(file, f"tensor {shown!r}: needs dtype, shape and two data_offsets")
     size: int = offsets[1] - offsets[0]
     expected = math.prod(shape) * FLOAT_BITS[dtype] // 8 if dtype in FLOAT_BITS else size

@@ -170,9 +170,7 @@ def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -
     wait together fill together.
     """
     peak = devices.peak_flops * devices.parallel
-    share = np.divide(
-        shapes.experts_per_token, shapes.experts, out=np.zeros(len(shapes)), where=shapes.experts > 0
-    )
+    share = np.divide(shapes.experts_per_token, shapes.experts, out=np.zeros(len(shapes)), where=shapes.experts > 0)
     history = np.maximum(load.context - load.isl, 0.0)
     pairs_full = load.isl * (history + load.isl / 2.0)
     pairs_window = load.isl * np.minimum(history + load.isl / 2.0, shapes.kv_window_tokens)
@@ -205,7 +203,9 @@ def combine(
     memory = sum((terms[name] for name in streamed), np.float64(0.0))
     compute = sum((terms[name] for name in computed), np.float64(0.0))
     busy = (memory**SHARPNESS + compute**SHARPNESS) ** (1.0 / SHARPNESS)
-    total = busy + sum((x for name, x in terms.items() if name not in streamed and name not in computed), np.float64(0.0))
+    total = busy + sum(
+        (x for name, x in terms.items() if name not in streamed and name not in computed), np.float64(0.0)
+    )
     by_memory = (memory / busy) ** (SHARPNESS - 1.0) / total
     by_compute = (compute / busy) ** (SHARPNESS - 1.0) / total
     share = {name: x / total for name, x in terms.items()}

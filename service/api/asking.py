@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-
 from modelpicker.wire.questions import PredictBatch, PredictQuestion, RecommendQuestion
+
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
 from service.api.reading import from_body, from_query, validated

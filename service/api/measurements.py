@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
 from modelpicker.wire.answers import Config, MeasurementOut
 from modelpicker.wire.questions import _split
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
 from service.api.reading import from_query

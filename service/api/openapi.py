@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
+from modelpicker.wire.answers import MeasurementOut, Prediction, RecommendAnswer
+from modelpicker.wire.questions import PredictBatch, PredictQuestion, RecommendQuestion
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from catalog.facts import Engine, Hardware, Model, Quant, Source
-from modelpicker.wire.answers import MeasurementOut, Prediction, RecommendAnswer
-from modelpicker.wire.questions import PredictBatch, PredictQuestion, RecommendQuestion
 from service.api.listings import KINDS
 from service.api.measurements import MeasurementsQuestion
 from service.api.reading import parameters
@@ -51,13 +51,17 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 @cache
 def describe() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    answers = [RecommendAnswer, Prediction, MeasurementOut, *LISTED.values()]
-    questions = [RecommendQuestion, PredictQuestion, PredictBatch]
+    answers: list[type[BaseModel]] = [RecommendAnswer, Prediction, MeasurementOut, *LISTED.values()]
+    questions: list[type[BaseModel]] = [RecommendQuestion, PredictQuestion, PredictBatch]
     _, answer_schemas = models_json_schema([(m, "serialization") for m in answers], ref_template=REF)
     _, question_schemas = models_json_schema([(m, "validation") for m in questions], ref_template=REF)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "modelpicker", "version": VERSION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        "info": {
+            "title": "modelpicker",
+            "version": VERSION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
         "paths": _paths(),
         "components": {"schemas": {**answer_schemas["$defs"], **question_schemas["$defs"], "Problem": PROBLEM}},
     }
@@ -67,14 +71,20 @@ def _paths() -> dict[str, Any]:
     paths: dict[str, Any] = {
         "/recommend": {
             "get": _get("Rank configs that meet the limits", RecommendQuestion, _ref("RecommendAnswer")),
-            "post": _post("Rank configs; hardware and models may be objects", "RecommendQuestion", _ref("RecommendAnswer")),
+            "post": _post(
+                "Rank configs; hardware and models may be objects", "RecommendQuestion", _ref("RecommendAnswer")
+            ),
         },
         "/predict": {
             "get": _get("What one config does", PredictQuestion, _ref("Prediction")),
             "post": _post("Up to 1,000 predictions in one call", "PredictBatch", _list("predictions", {})),
         },
         "/measurements": {
-            "get": _get("Published figures, a page at a time", MeasurementsQuestion, _list("measurements", _ref("MeasurementOut"))),
+            "get": _get(
+                "Published figures, a page at a time",
+                MeasurementsQuestion,
+                _list("measurements", _ref("MeasurementOut")),
+            ),
         },
         "/health/live": {"get": _plain("Whether the process answers", 200)},
         "/health/ready": {"get": _plain("Whether a catalog is loaded", 200, 503)},
@@ -132,7 +142,9 @@ def _post(summary: str, question: str, answer: dict[str, Any]) -> dict[str, Any]
 
 
 def _operation(summary: str, answer: dict[str, Any], query: list[dict[str, Any]], problems: set[int]) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": "the answer", "content": {"application/json": {"schema": answer}}}}
+    responses: dict[str, Any] = {
+        "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}}
+    }
     responses["304"] = {"description": "the client has this catalog's answer already"}
     for status in sorted({*problems, 500, 503}):
         responses[str(status)] = {
@@ -144,4 +156,7 @@ def _operation(summary: str, answer: dict[str, Any], query: list[dict[str, Any]]
 
 def _plain(summary: str, *statuses: int) -> dict[str, Any]:
     content = {"application/json": {"schema": {"type": "object"}}}
-    return {"summary": summary, "responses": {str(s): {"description": "the state", "content": content} for s in statuses}}
+    return {
+        "summary": summary,
+        "responses": {str(s): {"description": "the state", "content": content} for s in statuses},
+    }

@@ -73,7 +73,7 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 def from_body(question: type[Q], body: bytes, content_type: str) -> Q:
     """A question from a JSON body. Raises FieldErrors: 415 for another type, 400 for what is not a valid question."""
-    if content_type.split(";")[0].strip().lower() not in {"application/json", ""}:
+    if content_type.split(";", maxsplit=1)[0].strip().lower() not in {"application/json", ""}:
         raise FieldErrors([("content-type", "send application/json")], HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     return validated(question, json_object(body))
 

@@ -9,8 +9,9 @@ import numpy as np
 from service.recommendation.nearest import LIMIT_FIELDS
 
 if TYPE_CHECKING:
-    from catalog.prediction import Floats
     from modelpicker.wire.questions import RecommendQuestion
+
+    from catalog.prediction import Floats
     from service.recommendation.judge import Judged
 
 GB = 1e9

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from modelpicker.wire.questions import HardwareObject
 
 from catalog.configs import ConfigKey, loads, runs_on
 from catalog.errors import CatalogError, NotComputableError, UnknownIdError
 from catalog.facts import Hardware
+from catalog.importers.bounded import ImportFileError
 from catalog.prediction import Workload
-from modelpicker.wire.questions import HardwareObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from catalog.catalog import Catalog
-    from catalog.prediction import Bools
-    from catalog.table import Candidates
     from modelpicker.wire.questions import RecommendQuestion
     from modelpicker.wire.questions import Workload as WorkloadQuestion
+
+    from catalog.catalog import Catalog
+    from catalog.facts import Model
+    from catalog.prediction import Bools
+    from catalog.table import Candidates
 
 GB = 1e9
 UNLISTED = "unlisted"
@@ -92,11 +95,19 @@ def resolve(catalog: Catalog, question: RecommendQuestion) -> Asked:
     _check_names(catalog, question)
     table = catalog.candidates(hardware, question.units)
     if question.models:
-        table = catalog.with_models(catalog.models_from(question.models), hardware, question.units)
+        table = catalog.with_models(_described(catalog, question), hardware, question.units)
     chosen = table.take(np.flatnonzero(_matches(catalog, question, table)))
     if len(chosen) == 0 and question.model and question.quant:
         chosen = _by_name(catalog, question, hardware)
     return Asked(hardware, workload, chosen)
+
+
+def _described(catalog: Catalog, question: RecommendQuestion) -> dict[str, Model]:
+    """The models that came with the question. Raises BadQuestionError naming the field of config.json that is wrong."""
+    try:
+        return catalog.models_from((m.name, m.model_extra or {}) for m in question.models)
+    except ImportFileError as error:
+        raise BadQuestionError("models", str(error)) from error
 
 
 def _check_names(catalog: Catalog, question: RecommendQuestion) -> None:

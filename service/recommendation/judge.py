@@ -12,9 +12,10 @@ from service.recommendation.limits import Limit, limits
 from service.recommendation.quality import QualityColumns, quality_columns
 
 if TYPE_CHECKING:
+    from modelpicker.wire.questions import RecommendQuestion
+
     from catalog.catalog import Catalog
     from catalog.prediction import Bools, Outcome
-    from modelpicker.wire.questions import RecommendQuestion
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,12 @@ def launch(config: Config, workload: Workload) -> str | None:
         "draft_tokens": str(tokens),
         "kv_dtype": workload.kv_dtype,
     }
-    wanted = [f"kv_{workload.kv_dtype}", f"quant_{config.quant.id}", method, "multi_unit" if workload.units > 1 else None]
+    wanted = [
+        f"kv_{workload.kv_dtype}",
+        f"quant_{config.quant.id}",
+        method,
+        "multi_unit" if workload.units > 1 else None,
+    ]
     options = [template.options[name] for name in wanted if name and name in template.options]
     environment = [template.options[f"env_{name}"] for name in wanted if name and f"env_{name}" in template.options]
     command = " ".join([*environment, template.command, *options])

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from modelpicker.wire.answers import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from catalog.prediction import Bools, Estimate, Floats, Outcome
     from modelpicker.wire.answers import Code
     from modelpicker.wire.questions import RecommendQuestion
+
+    from catalog.prediction import Bools, Estimate, Floats, Outcome
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
@@ -130,9 +130,7 @@ def _decode(question: RecommendQuestion, asked: Asked, outcome: Outcome) -> Iter
 
     def slow(row: int) -> str:
         sure = "" if question.confidence == 0.5 else f" with {question.confidence:.0%} probability"
-        return (
-            f"decodes at {value[row]:.1f} tok/s{sure}, {floor:g} are asked (its ceiling is {outcome.ceiling_tok_s[row]:.1f})"
-        )
+        return f"decodes at {value[row]:.1f} tok/s{sure}, {floor:g} are asked (its ceiling is {outcome.ceiling_tok_s[row]:.1f})"
 
     yield Limit("above_any_ceiling", hopeless, floor, outcome.ceiling_tok_s, no_engine)
     yield Limit("too_slow", ~passed & ~hopeless, floor, value, slow)
@@ -143,7 +141,11 @@ def _prefill(question: RecommendQuestion, outcome: Outcome) -> Iterator[Limit]:
         limit = question.min_pp
         passed, value = at_least(outcome.prefill_tok_s, limit, question.confidence)
         yield Limit(
-            "prefill_too_slow", ~passed, limit, value, lambda row: f"prefills {value[row]:.0f} tok/s, {limit:g} are asked"
+            "prefill_too_slow",
+            ~passed,
+            limit,
+            value,
+            lambda row: f"prefills {value[row]:.0f} tok/s, {limit:g} are asked",
         )
 
 
@@ -157,7 +159,9 @@ def _times(question: RecommendQuestion, outcome: Outcome) -> Iterator[Limit]:
 
 def _time(code: Code, what: str, estimate: Estimate, limit: float, confidence: float) -> Limit:
     passed, value = at_most(estimate, limit, confidence)
-    return Limit(code, ~passed, limit, value, lambda row: f"{what} takes {value[row]:,.0f} ms, at most {limit:,g} are allowed")
+    return Limit(
+        code, ~passed, limit, value, lambda row: f"{what} takes {value[row]:,.0f} ms, at most {limit:,g} are allowed"
+    )
 
 
 def _quality(question: RecommendQuestion, quality: QualityColumns) -> Iterator[Limit]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from modelpicker.wire.answers import Nearest
 
 from catalog.errors import CatalogError
-from modelpicker.wire.answers import Nearest
 from service.recommendation.asked import Asked, load
 from service.recommendation.judge import Judged, judge
 from service.recommendation.render import config_of
@@ -19,9 +19,10 @@ from service.recommendation.render import config_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from modelpicker.wire.questions import RecommendQuestion
+
     from catalog.catalog import Catalog
     from catalog.prediction import Ints
-    from modelpicker.wire.questions import RecommendQuestion
 
 MORE_UNITS = (2, 4, 8)
 SHORTER = (0.5, 0.25, 0.125)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelpicker.wire.answers import Prediction
+from modelpicker.wire.questions import RecommendQuestion
 
 from catalog.configs import ConfigKey
 from catalog.errors import NotComputableError, UnknownIdError
-from modelpicker.wire.answers import Prediction
-from modelpicker.wire.questions import RecommendQuestion
 from service.recommendation.asked import Asked, BadQuestionError, load, machine
 from service.recommendation.judge import judge
 from service.recommendation.render import figures
 
 if TYPE_CHECKING:
-    from catalog.catalog import Catalog
     from modelpicker.wire.questions import PredictQuestion
+
+    from catalog.catalog import Catalog
 
 
 def predict(catalog: Catalog, question: PredictQuestion) -> Prediction:
@@ -43,5 +44,3 @@ def _without_floors(question: PredictQuestion) -> RecommendQuestion:
     """The same question as a recommendation without limits on speed: only what makes a config impossible remains."""
     fields = question.model_dump(exclude={"model", "quant", "engine", "speculation"})
     return RecommendQuestion(**fields, min_tg=0.0)
-
-

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from modelpicker.wire.questions import Task
+
     from catalog.catalog import Catalog
     from catalog.prediction import Floats
     from catalog.table import Candidates
-    from modelpicker.wire.questions import Task
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class QualityColumns:
     low: Floats
     high: Floats
     penalty: Floats
+
+    @property
+    def merit(self) -> Floats:
+        """What orders by quality: the index; below every known one, and less for a lossier quant, where it is unknown."""
+        return np.where(np.isnan(self.index), -self.penalty, self.index)
 
     def take(self, rows: Any) -> QualityColumns:
         """The same columns for some rows."""

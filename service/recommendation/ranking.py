@@ -4,8 +4,8 @@
 
     score = 100 · (0.40 · index/100 + 0.30 · s/(s + 30) + 0.10 · (1 - memory/budget) + 0.20 · evidence)
 
-s is the decode speed of one stream (30 tok/s, the page's *win*, counts half), an unknown index counts 0, and evidence is 1
-for a measured config, 1/2 for one whose neighbours were measured, 0 for a bare roofline.
+s is the decode speed of one stream (30 tok/s, the page's *win*, counts half), an unknown index counts as 0 less the quant's
+penalty, and evidence is 1 for a measured config, 1/2 for one whose neighbours were measured, 0 for a bare roofline.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 from catalog.prediction import BASES
 
 if TYPE_CHECKING:
+    from modelpicker.wire.questions import SortKey
+
     from catalog.prediction import Bools, Floats, Ints, Outcome
     from catalog.table import Candidates
-    from modelpicker.wire.questions import SortKey
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
@@ -35,7 +36,7 @@ NEAR_COPIES = 1
 
 def balanced(asked: Asked, outcome: Outcome, quality: QualityColumns) -> Floats:
     """The score 0-100 of the module docstring. Shape (n,)."""
-    index = np.nan_to_num(quality.index, nan=0.0) / 100.0
+    index = quality.merit / 100.0
     decode = outcome.decode_tok_s.value
     speed = decode / (decode + HALF_SPEED_TOK_S)
     room = np.clip(1.0 - outcome.total_bytes / asked.workload.budget_bytes, 0.0, 1.0)
@@ -49,7 +50,7 @@ def score(sort: SortKey, asked: Asked, outcome: Outcome, quality: QualityColumns
     if sort == "speed":
         return outcome.decode_tok_s.value
     if sort == "quality":
-        return np.nan_to_num(quality.index, nan=-1.0)
+        return quality.merit
     if sort == "latency":
         return -outcome.latency_ms.value
     if sort == "memory":
@@ -65,8 +66,7 @@ def order(scores: Floats, outcome: Outcome, rows: Ints) -> Ints:
 
 def pareto(outcome: Outcome, quality: QualityColumns, rows: Ints) -> Bools:
     """Which rows no other row beats in decode, quality and memory at once (equal in all three: the first one)."""
-    index = np.nan_to_num(quality.index, nan=-1.0)
-    merits = np.stack([outcome.decode_tok_s.value, index, -outcome.total_bytes], axis=1)[rows]
+    merits = np.stack([outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes], axis=1)[rows]
     left = np.lexsort((-merits[:, 2], -merits[:, 1], -merits[:, 0]))
     front = np.zeros(len(rows), dtype=bool)
     while len(left):
@@ -83,8 +83,7 @@ def choose(
     A variant that nobody measured and that another of its model matches in decode, quality and memory adds nothing: it is
     not listed. Of a base and its near-copies at most NEAR_COPIES + 1 models are.
     """
-    index = np.nan_to_num(quality.index, nan=-1.0)
-    merits = np.stack([outcome.decode_tok_s.value, index, -outcome.total_bytes], axis=1)
+    merits = np.stack([outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes], axis=1)
     chosen: list[int] = []
     listed: dict[str, list[int]] = {}
     members: dict[str, set[str]] = {}

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from modelpicker.wire.answers import Counts, RecommendAnswer, Recommendation, Rejection
+
 from service.recommendation import ranking
 from service.recommendation.advice import advice
 from service.recommendation.asked import Asked, resolve
@@ -17,9 +17,10 @@ from service.recommendation.quality import QualityColumns
 from service.recommendation.render import config_of, figures, sources
 
 if TYPE_CHECKING:
+    from modelpicker.wire.questions import RecommendQuestion
+
     from catalog.catalog import Catalog
     from catalog.prediction import Floats
-    from modelpicker.wire.questions import RecommendQuestion
     from service.recommendation.judge import Judged
 
 
@@ -32,7 +33,9 @@ def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
     front = np.zeros(len(judged.feasible), dtype=bool)
     front[rows] = ranking.pareto(judged.outcome, judged.quality, rows)
     ordered = ranking.order(scores, judged.outcome, rows)
-    chosen = ranking.choose(asked.candidates, judged.outcome, judged.quality, ordered, question.per_model, question.limit)
+    chosen = ranking.choose(
+        asked.candidates, judged.outcome, judged.quality, ordered, question.per_model, question.limit
+    )
     return RecommendAnswer(
         request=filled_in(question, asked),
         recommendations=_recommendations(catalog, question, judged, scores, front, chosen),
@@ -57,7 +60,9 @@ def _recommendations(
     catalog: Catalog, question: RecommendQuestion, judged: Judged, scores: Floats, front: np.ndarray, chosen: list[int]
 ) -> tuple[Recommendation, ...]:
     """The chosen rows with their intervals, worked out for them alone."""
-    few = Asked(judged.asked.hardware, judged.asked.workload, judged.asked.candidates.take(np.array(chosen, dtype=np.int64)))
+    few = Asked(
+        judged.asked.hardware, judged.asked.workload, judged.asked.candidates.take(np.array(chosen, dtype=np.int64))
+    )
     outcome = catalog.predict(few.candidates, few.workload)
     quality: QualityColumns = judged.quality.take(chosen)
     return tuple(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-
-from catalog.prediction import BASES, BOUNDS
 from modelpicker.wire.answers import (
     Config,
     Interval,
@@ -16,16 +15,19 @@ from modelpicker.wire.answers import (
     Score,
     SourceFigure,
 )
+
+from catalog.prediction import BASES, BOUNDS
 from service.recommendation.launch import launch
 from service.recommendation.why import why
 
 if TYPE_CHECKING:
+    from modelpicker.wire.answers import Bound, Verdict
+    from modelpicker.wire.questions import Task
+
     from catalog.catalog import Catalog
     from catalog.facts import Measurement
     from catalog.prediction import Estimate, Outcome, Workload
     from catalog.table import Candidates
-    from modelpicker.wire.answers import Verdict
-    from modelpicker.wire.questions import Task
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
@@ -78,7 +80,8 @@ def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Worklo
 def _distance(row: Measurement, workload: Workload) -> float:
     context = row.decode_kv_tokens if row.decode_kv_tokens is not None else workload.context
     streams = row.concurrency or 1
-    return abs(np.log2((context + 1024) / (workload.context + 1024))) + 2 * abs(np.log2(streams / workload.concurrency))
+    depth = abs(math.log2((context + 1024) / (workload.context + 1024)))
+    return depth + 2 * abs(math.log2(streams / workload.concurrency))
 
 
 def _source(row: Measurement) -> SourceFigure:
@@ -97,7 +100,7 @@ def _source(row: Measurement) -> SourceFigure:
 
 def figures(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The fields a recommendation and a prediction share."""
     candidates, config = asked.candidates, asked.candidates.configs[row]
     found = sources(catalog, candidates, row, asked.workload)
@@ -122,7 +125,7 @@ def figures(
             bytes_per_step=int(outcome.bytes_per_step[row]),
             ceiling_tok_s=rounded(float(outcome.ceiling_tok_s[row])),
             efficiency=rounded(float(outcome.efficiency[row])),
-            bound=BOUNDS[int(outcome.bound[row])],
+            bound=cast("Bound", BOUNDS[int(outcome.bound[row])]),
         ),
         "quality": quality_of(catalog, quality, config.model.id, task, row),
         "sources": found,

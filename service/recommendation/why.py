@@ -9,8 +9,9 @@ import numpy as np
 from catalog.prediction import BASES, BOUNDS
 
 if TYPE_CHECKING:
-    from catalog.prediction import Outcome
     from modelpicker.wire.questions import Task
+
+    from catalog.prediction import Outcome
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
@@ -23,7 +24,7 @@ BOUND_WORDS = {
 }
 
 
-def why(asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int, found: int) -> str:  # noqa: PLR0913
+def why(asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int, found: int) -> str:
     """What a step reads, what that allows, what is reached of it, and on what evidence."""
     step, ceiling = outcome.bytes_per_step[row] / GB, outcome.ceiling_tok_s[row]
     value, bound = outcome.decode_tok_s.value[row], BOUND_WORDS[BOUNDS[int(outcome.bound[row])]]
@@ -39,6 +40,8 @@ def why(asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row
         "roofline": "from the roofline alone: nothing near it was measured",
     }[basis]
     index = quality.index[row]
-    known = f"; quality for {task} is {index:.0f} of 100" if not np.isnan(index) else f"; quality for {task} is not known"
+    known = (
+        f"; quality for {task} is {index:.0f} of 100" if not np.isnan(index) else f"; quality for {task} is not known"
+    )
     existing = "" if asked.candidates.exists[row] else "; nobody is known to have published this config"
     return f"{speed[0].upper()}{speed[1:]}, {evidence}{known}{existing}."

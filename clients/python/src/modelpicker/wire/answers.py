@@ -96,8 +96,8 @@ class SourceFigure(Answer):
     evidence: Evidence
     decode_tok_s: float | None
     prefill_tok_s: float | None
-    isl: int | None
-    context: int | None
+    isl: float | None
+    context: float | None
     flags: tuple[str, ...] = ()
 
 
@@ -196,10 +196,10 @@ class MeasurementOut(Answer):
     spec_basis: str
     engine_version: str | None
     concurrency: int | None
-    isl: int | None
-    osl: int | None
-    context_depth: int | None
-    decode_kv_tokens: int | None
+    isl: float | None
+    osl: float | None
+    context_depth: float | None
+    decode_kv_tokens: float | None
     kv_dtype: str | None
     prefill_tok_s: float | None
     decode_tok_s: float | None

@@ -74,7 +74,8 @@ class Workload(Question):
     hardware: Slug | HardwareObject = Field("dgx-spark", description="hardware id, or (POST) an object")
     units: Annotated[int, Field(ge=1, le=64)] = Field(1, description="how many of it")
     memory_gb: Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)] | None = Field(
-        None, description="budget per unit for all the engine takes, GB (1e9); default: the hardware's safe usable memory"
+        None,
+        description="budget per unit for all the engine takes, GB (1e9); default: the hardware's safe usable memory",
     )
     isl: Tokens | None = Field(None, description="input tokens of one request; default 2048, or context if smaller")
     osl: Tokens = Field(128, description="output tokens of one request")
@@ -128,7 +129,9 @@ class RecommendQuestion(Workload):
         0.5, description="probability with which each speed limit must hold"
     )
     sort: SortKey = Field("balanced", description="order of the recommendations")
-    per_model: Annotated[int, Field(ge=1, le=100)] = Field(1, description="configs of one model that may be recommended")
+    per_model: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="configs of one model that may be recommended"
+    )
     limit: Annotated[int, Field(ge=1, le=100)] = Field(10, description="recommendations that come back")
     rejected_limit: Annotated[int, Field(ge=0, le=100)] = Field(10, description="rejections that come back")
     models: Annotated[tuple[ModelObject, ...], Field(max_length=20)] = Field(
