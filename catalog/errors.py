@@ -1,4 +1,6 @@
-"""What can go wrong when the catalog is asked. Each says what was asked and what would do::
+"""What can go wrong when the catalog is asked.
+
+Each says what was asked and what would do::
 
 CatalogError
 ├── UnknownIdError       no such model, quant, engine or hardware

@@ -51,7 +51,7 @@ class Current:
             catalog.candidates(catalog.hardware("dgx-spark"))
         except CatalogError as error:
             self.refused += 1
-            log.error("catalog refused", path=str(self._path), error=str(error), serving=self.version)
+            log.exception("catalog refused", path=str(self._path), error=str(error), serving=self.version)
             return False
         self.answers = Answers(catalog, self._cached)
         log.info("catalog in use", version=catalog.version)

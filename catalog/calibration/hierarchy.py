@@ -38,7 +38,9 @@ TOTAL = "total"
 class Combine(Protocol):
     """How terms add up: times by term → (total seconds, each term's elasticity d log t / d log term)."""
 
-    def __call__(self, terms: dict[str, Floats]) -> tuple[Floats, dict[str, Floats]]: ...
+    def __call__(self, terms: dict[str, Floats]) -> tuple[Floats, dict[str, Floats]]:
+        """Add the terms."""
+        ...
 
 
 @dataclass(frozen=True)

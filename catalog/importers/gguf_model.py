@@ -112,7 +112,7 @@ def _quant(header: GgufHeader) -> str | None:
     number = Fields(header.metadata, header.file).count_or(None, "general.file_type")
     if number not in FILE_TYPE_NUMBERS:
         return None
-    name = LlamaFileType(number).name.lower()
+    name = str(LlamaFileType(number).name).lower()
     return FILE_TYPES.get(name, name.removeprefix("mostly_"))
 
 

@@ -134,7 +134,9 @@ def _solve(rows: _Rows, models: int, names: int, scale: Floats, noise: Floats) -
     weighted = _design(rows, models, names, scale) / noise[rows.benchmark][:, None]
     precision = weighted.T @ weighted + np.diag(prior**-2.0)
     covariance = np.linalg.inv(precision)
-    return covariance @ (weighted.T @ (rows.value / noise[rows.benchmark])), covariance
+    return np.asarray(covariance @ (weighted.T @ (rows.value / noise[rows.benchmark]))), np.asarray(
+        covariance, dtype=np.float64
+    )
 
 
 def _benchmarks(

@@ -2,9 +2,9 @@
 
 Two kinds of loss are published. Divergences (mean or median KL divergence, the logarithm of a perplexity's ratio to its
 baseline) are fitted together by one ridge: the quant, the kind of measure, the text it was taken on, the model's size
-(small models lose more), and bits, from which a quant nobody measured takes its level with the spread that bits leave
-unexplained. Recoveries (the share of the baseline's benchmark scores) are in points already: their sum over the sum of
-the divergences of the same quants is what one nat costs, and a quant known by recoveries alone takes its level from them.
+(small models lose more), its family (k-quants lose less than their bits say), and bits: a quant nobody measured takes its
+level from family and bits, with the spread they leave unexplained. Recoveries (the share of the baseline's benchmark scores) are in points already. What one nat costs is learnt
+from the quants that have both, beside a stated prior; a quant known by recoveries alone takes its level from them.
 """
 
 from __future__ import annotations
@@ -25,17 +25,27 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 REFERENCE_PARAMS = 8e9
-SMALLEST_LOSS = 1e-4
+UNSTATED_BITS = 4.5
+"""Bits of a quant whose name says nothing more than four bits."""
+RESOLUTION = {"kld": 3e-4, "median kld": 3e-4, "perplexity": 3e-3}
+"""Nats below which a measure tells noise from loss no more."""
 RECOVERY_NOISE = 1.5
 """Points by which one benchmark's recovery scatters."""
+POINTS_PER_NAT, POINTS_PER_NAT_LOG_SD = 30.0, 0.5
+"""Prior of what one nat of divergence costs in points: a tenth of a nat costs three."""
 NOISE_SD = 0.5
 QUANT_SD = 0.7
+FAMILY_SD = 0.5
+KIN = {"gguf-ud": "gguf"}
+"""Families whose quants are another family's, mixed by importance."""
 TEXT_SD = 0.3
 KIND_SD = 3.0
 SIZE_MEAN, SIZE_SD = -0.3, 0.15
 BITS_MEAN, BITS_SD = -1.2, 0.4
 """Log divergence per bit: each bit less costs about three times as much."""
-MOST_POINTS = 60.0
+LEAST_POINTS, MOST_POINTS = 0.05, 60.0
+HALF, LIKELY_HIGHEST = 50.0, 115.0
+"""Percent of its baseline outside of which a score compares different things."""
 
 
 class Loss(NamedTuple):
@@ -46,6 +56,7 @@ class Loss(NamedTuple):
     kind: str
     text: str
     log_loss: float
+    sd: float
 
 
 @dataclass(frozen=True)
@@ -71,10 +82,11 @@ def divergences(rows: Sequence[QuantLoss]) -> list[Loss]:
     for row in rows:
         nats = None if row.kv_dtype else _nats(row)
         if nats:
+            kind, value = nats
+            floor = RESOLUTION[kind]
             text = re.split(r"[,;]", row.setting or "")[0].strip() or row.url
-            found.append(
-                Loss(row.quant, row.model, nats[0], f"{row.model}|{text}", math.log(max(nats[1], SMALLEST_LOSS)))
-            )
+            sd = math.hypot(NOISE_SD, floor / max(value, floor))
+            found.append(Loss(row.quant, row.model, kind, f"{row.model}|{text}", math.log(max(value, floor)), sd))
     return found
 
 
@@ -102,16 +114,19 @@ def recoveries(rows: Sequence[QuantLoss]) -> list[tuple[str, str, float]]:
         metric, base = row.metric.lower(), _number(row.baseline)
         if row.kv_dtype or "kld" in metric or "ppl" in metric or "token" in metric:
             continue
-        if "recovery" in metric and 50.0 < row.value < 110.0:
+        if "external reference" in (row.setting or ""):
+            continue
+        if "recovery" in metric and HALF < row.value < LIKELY_HIGHEST:
             found.append((row.quant, row.model, 100.0 - row.value))
-        elif base and 10.0 < base <= 100.0 and 0.5 * base < row.value <= 100.0:
+        elif base and HALF < 100.0 * row.value / base < LIKELY_HIGHEST:
             found.append((row.quant, row.model, 100.0 * (1.0 - row.value / base)))
     return found
 
 
 def _number(text: str | None) -> float | None:
-    found = re.findall(r"-?\d+(?:\.\d+)?", text or "")
-    return float(found[-1]) if found else None
+    """The first number that is not part of a name such as BF16."""
+    found = re.search(r"(?<![\w.])\d+(?:\.\d+)?", text or "")
+    return float(found.group()) if found else None
 
 
 def bits_of(quant: Quant) -> float | None:
@@ -132,50 +147,65 @@ def fit_penalties(facts: Facts) -> Penalties:
             points.setdefault(quant, []).append((lost, math.exp(slope * _log_size(facts.models.get(model)))))
     known = np.isin(quants, [x.quant for x in rows])
     at = {quant: i for i, quant in enumerate(quants)}
-    both = [(lost, size * math.exp(log_nats[at[q]])) for q, found in points.items() for lost, size in found]
-    per_nat = max(sum(lost for lost, _ in both), 1.0) / sum(nats for _, nats in both)
-    mean = log_nats + math.log(per_nat)
-    for quant, found in points.items():
+    own = {quant: _own_level(found) for quant, found in points.items()}
+    log_per_nat = _log_points_per_nat([(own[q], (log_nats[at[q]], sd[at[q]])) for q in own if known[at[q]]])
+    mean = log_nats + log_per_nat
+    for quant, (level, own_sd) in own.items():
         i = at[quant]
-        own = max(float(np.mean([lost / size for lost, size in found])), 0.1)
-        own_sd = math.hypot(RECOVERY_NOISE / math.sqrt(len(found)) / own, 0.3)
         weight = sd[i] ** 2 / (sd[i] ** 2 + own_sd**2)
-        mean[i] += weight * (math.log(own) - mean[i])
-        sd[i] = math.sqrt((1.0 - weight) * sd[i] ** 2)
+        mean[i] += weight * (level - mean[i])
+        sd[i] *= math.sqrt(1.0 - weight)
         known[i] = True
     return Penalties(quants, mean, sd, known, slope)
+
+
+def _own_level(found: list[tuple[float, float]]) -> tuple[float, float]:
+    """Log points at REFERENCE_PARAMS, with its standard deviation, from (points lost, factor of the model's size)."""
+    mean = max(float(np.mean([lost / size for lost, size in found])), LEAST_POINTS)
+    return math.log(mean), math.hypot(RECOVERY_NOISE / math.sqrt(len(found)) / mean, 0.3)
+
+
+def _log_points_per_nat(both: list[tuple[tuple[float, float], tuple[float, float]]]) -> float:
+    """Log points per nat: the prior and, by their precision, the quants with both (log points, sd) and (log nats, sd)."""
+    estimates = [(math.log(POINTS_PER_NAT), POINTS_PER_NAT_LOG_SD)]
+    estimates += [(points - nats, math.hypot(p_sd, n_sd)) for (points, p_sd), (nats, n_sd) in both]
+    precision = np.array([sd**-2.0 for _, sd in estimates])
+    return float(np.dot([value for value, _ in estimates], precision) / precision.sum())
 
 
 def _log_nats(facts: Facts, rows: list[Loss]) -> tuple[Floats, Floats, float]:
     """Log divergence of every quant at REFERENCE_PARAMS with its standard deviation, and the slope on log size."""
     quants, kinds = tuple(facts.quants), ("kld", "median kld", "perplexity")
+    family_of = {name: KIN.get(q.family, q.family) for name, q in facts.quants.items()}
+    families = sorted(set(family_of.values()))
     texts = sorted({x.text for x in rows})
-    columns = _Columns(len(quants), len(kinds), len(texts))
-    design = np.zeros((len(rows), columns.size))
+    columns = _Columns(len(quants), len(families), len(kinds), len(texts))
+    base = np.zeros((len(quants), columns.size))
+    for i, (name, quant) in enumerate(facts.quants.items()):
+        base[i, i] = base[i, columns.family + families.index(family_of[name])] = 1.0
+        base[i, columns.bits] = (bits_of(quant) or UNSTATED_BITS) - 8.0
+    design = base[[quants.index(x.quant) for x in rows]]
     for i, x in enumerate(rows):
-        design[i, quants.index(x.quant)] = 1.0
         design[i, columns.kind + kinds.index(x.kind)] = 1.0
         design[i, columns.text + texts.index(x.text)] = 1.0
         design[i, columns.slope] = _log_size(facts.models.get(x.model))
-        design[i, columns.bits] = (bits_of(facts.quants[x.quant]) or 8.0) - 8.0
     prior_mean, prior_sd = columns.prior()
+    weight = np.array([x.sd**-2.0 for x in rows])
     y = np.array([x.log_loss for x in rows]) - design @ prior_mean
-    covariance = np.linalg.inv(design.T @ design / NOISE_SD**2 + np.diag(prior_sd**-2.0))
-    mean = prior_mean + covariance @ (design.T @ y) / NOISE_SD**2
-    ask = np.zeros((len(quants), columns.size))
-    ask[np.arange(len(quants)), np.arange(len(quants))] = 1.0
-    ask[:, columns.kind] = 1.0
-    ask[:, columns.bits] = [(bits_of(q) or 8.0) - 8.0 for q in facts.quants.values()]
-    variance = np.einsum("ni,ij,nj->n", ask, covariance, ask, optimize=True)
-    return np.asarray(ask @ mean), np.asarray(np.sqrt(variance)), float(mean[columns.slope])
+    covariance = np.linalg.inv(design.T @ (design * weight[:, None]) + np.diag(prior_sd**-2.0))
+    mean = prior_mean + covariance @ (design.T @ (weight * y))
+    base[:, columns.kind] = 1.0
+    variance = np.einsum("ni,ij,nj->n", base, covariance, base, optimize=True)
+    return np.asarray(base @ mean), np.asarray(np.sqrt(variance)), float(mean[columns.slope])
 
 
 class _Columns:
     """Where each group of effects stands in the design."""
 
-    def __init__(self, quants: int, kinds: int, texts: int) -> None:
-        self.kind = quants
-        self.text = quants + kinds
+    def __init__(self, quants: int, families: int, kinds: int, texts: int) -> None:
+        self.family = quants
+        self.kind = self.family + families
+        self.text = self.kind + kinds
         self.slope = self.text + texts
         self.bits = self.slope + 1
         self.size = self.bits + 1
@@ -183,6 +213,7 @@ class _Columns:
     def prior(self) -> tuple[Floats, Floats]:
         """Prior means and standard deviations of all effects."""
         mean, sd = np.zeros(self.size), np.full(self.size, QUANT_SD)
+        sd[self.family : self.kind] = FAMILY_SD
         sd[self.kind : self.text], sd[self.text : self.slope] = KIND_SD, TEXT_SD
         mean[self.slope], sd[self.slope] = SIZE_MEAN, SIZE_SD
         mean[self.bits], sd[self.bits] = BITS_MEAN, BITS_SD

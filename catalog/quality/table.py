@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from catalog.quality.ability import TASKS, fit_abilities, usable
-from catalog.quality.penalty import Penalties, bits_of, fit_penalties
+from catalog.quality.penalty import REFERENCE_PARAMS, Penalties, bits_of, fit_penalties
 
 if TYPE_CHECKING:
     from catalog.facts import Facts, Quant, Task
@@ -47,14 +47,11 @@ class QualityTable:
         self, model_index: NDArray[np.int64], quant_index: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:
         """Points the quants cost the models (positions, -1 for an unlisted model), with 80 % intervals; 0 for native formats."""
-        native = (
-            self._full[quant_index]
-            | np.append(self._native, self._native[:1] & False, axis=0)[model_index, quant_index]
+        free = self._full[quant_index] | ((model_index >= 0) & self._native[model_index, quant_index])
+        params = np.where(model_index >= 0, self._params[model_index], REFERENCE_PARAMS)
+        value, low, high = (
+            np.where(free, 0.0, self.penalties_fit.points(quant_index, params, z)) for z in (0.0, -Z80, Z80)
         )
-        params = np.append(self._params, np.nan)[model_index]
-        params = np.where(np.isnan(params), 8e9, params)
-        columns = (np.where(native, 0.0, self.penalties_fit.points(quant_index, params, z)) for z in (0.0, -Z80, Z80))
-        value, low, high = columns
         return value, low, high
 
     def scores(self, model_id: str, task: Task) -> tuple[tuple[str, float, str], ...]:
@@ -72,7 +69,7 @@ class QualityTable:
 
     @cached_property
     def _params(self) -> Floats:
-        return np.array([m.params_total or np.nan for m in self.facts.models.values()], dtype=float)
+        return np.array([m.params_total or REFERENCE_PARAMS for m in self.facts.models.values()], dtype=float)
 
     @cached_property
     def _full(self) -> NDArray[np.bool_]:

@@ -111,7 +111,7 @@ def validated(question: type[Q], values: dict[str, Any]) -> Q:
 
 
 def _said(question: type[BaseModel], error: ErrorDetails) -> tuple[str, str]:
-    place = [str(part) for part in error["loc"] if part != "constrained-str" and part != "HardwareObject"]
+    place = [str(part) for part in error["loc"] if part not in {"constrained-str", "HardwareObject"}]
     name = ".".join(place) if place else ("context" if "context" in error["msg"] else "body")
     if error["type"] == "extra_forbidden" and len(place) == 1:
         return name, unknown(name, question.model_fields)
