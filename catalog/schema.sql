@@ -129,15 +129,17 @@ COMMENT ON COLUMN calibration_covariance.covariances IS 'with the lasting effect
 CREATE TABLE quality_index (
   model VARCHAR NOT NULL,
   task VARCHAR NOT NULL,
-  ability DOUBLE NOT NULL,
-  sd DOUBLE NOT NULL,
+  score DOUBLE NOT NULL,
+  low DOUBLE NOT NULL,
+  high DOUBLE NOT NULL,
   PRIMARY KEY (model, task)
 );
-COMMENT ON TABLE quality_index IS 'ability of each scored model at each task; the index is 100 · Φ(ability)';
+COMMENT ON TABLE quality_index IS 'quality index of each scored model at each task: expected mean percent over the panel of the task';
 COMMENT ON COLUMN quality_index.model IS 'model id';
 COMMENT ON COLUMN quality_index.task IS 'general, coding, reasoning, math, agentic or vision';
-COMMENT ON COLUMN quality_index.ability IS 'standard deviations above the middle of all scored models';
-COMMENT ON COLUMN quality_index.sd IS 'its posterior standard deviation';
+COMMENT ON COLUMN quality_index.score IS 'percent, 0-100';
+COMMENT ON COLUMN quality_index.low IS 'of the 80 % interval';
+COMMENT ON COLUMN quality_index.high IS 'of the 80 % interval';
 
 CREATE TABLE quant_penalty (
   quant VARCHAR PRIMARY KEY,
@@ -146,7 +148,7 @@ CREATE TABLE quant_penalty (
   measured BOOLEAN NOT NULL,
   size_slope DOUBLE NOT NULL
 );
-COMMENT ON TABLE quant_penalty IS 'what a quant costs in points of the index, for a model of 8 billion parameters';
+COMMENT ON TABLE quant_penalty IS 'percent of its score that a quant costs a model of 8 billion parameters';
 COMMENT ON COLUMN quant_penalty.quant IS 'quant id';
 COMMENT ON COLUMN quant_penalty.log_points IS 'logarithm of the points';
 COMMENT ON COLUMN quant_penalty.sd IS 'its posterior standard deviation';

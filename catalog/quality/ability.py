@@ -1,8 +1,11 @@
 """Abilities from scores: few models share few benchmarks, settings differ, and developers report their own.
 
-Each score, on the logit of its percent (or in standard units, for Elo and indices), is::
+Each score, on the logit of its percent (or in standard units, for Elo), is::
 
     score = level of the benchmark + scale of the benchmark · (general + special ability of the model) + bias + noise
+
+The index of a task is what the ability would score, in percent, on average over the task's panel: its percent benchmarks
+that PANEL_MODELS or more models took. It is comparable between models whatever benchmarks each happens to publish.
 
 The general ability is shared by all tasks, a special one belongs to a task; both have Gaussian priors, so a model with
 one score stays near the middle with a wide interval. Scores a developer reports of its own model carry one common bias,
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from catalog.facts import Task
 
@@ -38,6 +42,8 @@ SCALE_SD = 0.3
 TYPICAL_NOISE = 0.4
 NOISE_STRENGTH = 4.0
 ROUNDS = 15
+PANEL_MODELS = 8
+"""Models that must have taken a benchmark before it counts in a task's panel."""
 EDGE_PERCENT = 0.5
 """Scores are kept this far from 0 and 100 before the logit."""
 
@@ -52,6 +58,24 @@ class Abilities:
     scored: NDArray[np.bool_]
     """(models, tasks): whether a score of that model informs that task directly."""
     bias: float
+    panels: tuple[Panel, ...]
+    """By task."""
+
+    def index(self, task: int, z: float) -> Floats:
+        """Index 0-100 of every model, ``z`` standard deviations up; rises with ability and with z."""
+        return self.panels[task].score(self.mean[:, task] + z * np.sqrt(self.variance[:, task]))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Levels and scales, in logits, of the benchmarks that an index averages over."""
+
+    level: Floats
+    scale: Floats
+
+    def score(self, ability: Floats) -> Floats:
+        """Mean percent over the panel at each ability."""
+        return np.asarray(100.0 * expit(self.level + self.scale * ability[:, None]).mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -78,7 +102,26 @@ def fit_abilities(facts: Facts, scores: Sequence[QualityScore] | None = None) ->
     for _ in range(ROUNDS):
         mean, covariance = _solve(rows, len(models), len(names), scale, noise)
         scale, noise = _benchmarks(rows, len(models), len(names), mean, covariance, scale)
-    return _abilities(rows, models, mean, covariance)
+    panels = tuple(_panel(task, chosen, names, facts.benchmarks, mean, scale) for task in TASKS)
+    return _abilities(rows, models, mean, covariance, panels)
+
+
+def _panel(
+    task: Task,
+    scores: Sequence[QualityScore],
+    names: list[str],
+    benchmarks: dict[str, Benchmark],
+    mean: Floats,
+    scale: Floats,
+) -> Panel:
+    """The panel of a task: its percent benchmarks that enough models took (all of them, where none has enough)."""
+    takers: dict[str, set[str]] = {}
+    for s in scores:
+        takers.setdefault(s.benchmark, set()).add(s.model)
+    mine = [n for n in names if task in benchmarks[n].tasks and benchmarks[n].scale == "percent"]
+    panel = [n for n in mine if len(takers[n]) >= PANEL_MODELS] or mine
+    at = np.array([names.index(n) for n in panel], dtype=np.int64)
+    return Panel(mean[len(mean) - 1 - len(names) : -1][at], scale[at])
 
 
 def _rows(
@@ -97,14 +140,14 @@ def _rows(
 
 
 def _standardised(scores: Sequence[QualityScore], benchmarks: dict[str, Benchmark]) -> Floats:
-    """Percents as logits; Elo and indices in standard units of their own benchmark."""
+    """Percents, and indices that average percents, as logits; Elo in standard units of its own benchmark."""
     values = np.empty(len(scores))
     groups: dict[str, list[int]] = {}
     for i, s in enumerate(scores):
         groups.setdefault(s.benchmark, []).append(i)
     for name, at in groups.items():
         raw = np.array([scores[i].score for i in at])
-        if benchmarks[name].scale == "percent":
+        if benchmarks[name].scale != "elo":
             share = np.clip(raw, EDGE_PERCENT, 100.0 - EDGE_PERCENT) / 100.0
             values[at] = np.log(share / (1.0 - share))
         else:
@@ -161,7 +204,9 @@ def _benchmarks(
     return np.asarray(new_scale), np.asarray(noise)
 
 
-def _abilities(rows: _Rows, models: tuple[str, ...], mean: Floats, covariance: Floats) -> Abilities:
+def _abilities(
+    rows: _Rows, models: tuple[str, ...], mean: Floats, covariance: Floats, panels: tuple[Panel, ...]
+) -> Abilities:
     n, k = len(models), len(TASKS)
     general, at = mean[:n], np.arange(n)
     value, variance, scored = np.empty((n, k)), np.empty((n, k)), np.zeros((n, k), dtype=bool)
@@ -170,4 +215,4 @@ def _abilities(rows: _Rows, models: tuple[str, ...], mean: Floats, covariance: F
         value[:, t] = general + mean[special]
         variance[:, t] = covariance[at, at] + covariance[special, special] + 2.0 * covariance[at, special]
         scored[rows.model[rows.tasks[:, t] > 0], t] = True
-    return Abilities(models, value, variance, scored, float(mean[-1]))
+    return Abilities(models, value, variance, scored, float(mean[-1]), panels)

@@ -1,4 +1,4 @@
-"""What a quant costs, in points of the index, from measured losses, never from a constant per bit.
+"""What a quant costs, in percent of the score without it, from measured losses, never from a constant per bit.
 
 Two kinds of loss are published. Divergences (mean or median KL divergence, the logarithm of a perplexity's ratio to its
 baseline) are fitted together by one ridge: the quant, the kind of measure, the text it was taken on, the model's size

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from catalog.quality.ability import TASKS, fit_abilities, usable
 from catalog.quality.penalty import REFERENCE_PARAMS, Penalties, bits_of, fit_penalties
@@ -24,29 +23,24 @@ FULL_PRECISION_BITS = 15.9
 
 @dataclass(frozen=True)
 class QualityTable:
-    """Abilities by model and task (nan: unknown) and penalties by quant.
-
-    The index is 100 · Φ(ability): 50 is the middle of all scored models, 84 one standard deviation above it.
-    """
+    """Indices by model and task (nan: unknown) and penalties by quant."""
 
     model_ids: tuple[str, ...]
     quant_ids: tuple[str, ...]
-    ability: Floats
-    ability_sd: Floats
+    indices: Floats
+    """Shape (3, models, tasks): index, low and high of the 80 % interval."""
     penalties_fit: Penalties
     facts: Facts
 
     def index(self, task: Task) -> tuple[Floats, Floats, Floats]:
         """Index 0-100 with its 80 % interval, by position in ``model_ids``; nan where no score informs the task."""
-        t = TASKS.index(task)
-        mean, sd = self.ability[:, t], self.ability_sd[:, t]
-        value, low, high = (100.0 * ndtr(mean + z * sd) for z in (0.0, -Z80, Z80))
+        value, low, high = self.indices[:, :, TASKS.index(task)]
         return value, low, high
 
     def penalties(
         self, model_index: NDArray[np.int64], quant_index: NDArray[np.int64]
     ) -> tuple[Floats, Floats, Floats]:
-        """Points the quants cost the models (positions, -1 for an unlisted model), with 80 % intervals; 0 for native formats."""
+        """Percent of its score that a quant costs a model (positions, -1: unlisted), with 80 % intervals; 0 for native formats."""
         free = self._full[quant_index] | ((model_index >= 0) & self._native[model_index, quant_index])
         params = np.where(model_index >= 0, self._params[model_index], REFERENCE_PARAMS)
         value, low, high = (
@@ -81,12 +75,12 @@ class QualityTable:
         return np.array([[q in m.native_quants for q in quants] for m in self.facts.models.values()], dtype=bool)
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        """The fit as plain rows: quality_index (model, task, ability, sd) and quant_penalty (quant, log points, sd, ...)."""
+        """The fit as plain rows: quality_index (model, task, score, low, high) and quant_penalty (quant, log points, sd, ...)."""
         index = [
-            (model, task, float(self.ability[i, t]), float(self.ability_sd[i, t]))
+            (model, task, *map(float, self.indices[:, i, t]))
             for i, model in enumerate(self.model_ids)
             for t, task in enumerate(TASKS)
-            if not np.isnan(self.ability[i, t])
+            if not np.isnan(self.indices[0, i, t])
         ]
         fit = self.penalties_fit
         penalty = [
@@ -105,29 +99,25 @@ def fit_quality(facts: Facts) -> QualityTable:
     abilities = fit_abilities(facts)
     at = {model: i for i, model in enumerate(abilities.models)}
     vision = TASKS.index("vision")
-    mean = np.full((len(facts.models), len(TASKS)), np.nan)
-    sd = np.full_like(mean, np.nan)
-    for i, model in enumerate(facts.models):
-        if model in at:
-            mean[i], sd[i] = abilities.mean[at[model]], np.sqrt(abilities.variance[at[model]])
-            if not abilities.scored[at[model], vision]:
-                mean[i, vision] = sd[i, vision] = np.nan
-    spread = np.nanstd(mean[:, TASKS.index("general")]) or 1.0
-    return QualityTable(
-        tuple(facts.models), tuple(facts.quants), mean / spread, sd / spread, fit_penalties(facts), facts
-    )
+    known = [at.get(model, -1) for model in facts.models]
+    indices = np.full((3, len(facts.models), len(TASKS)), np.nan)
+    for t in range(len(TASKS)):
+        columns = np.stack([abilities.index(t, z) for z in (0.0, -Z80, Z80)])
+        if t == vision:
+            columns[:, ~abilities.scored[:, t]] = np.nan
+        indices[:, :, t] = np.append(columns, np.full((3, 1), np.nan), axis=1)[:, known]
+    return QualityTable(tuple(facts.models), tuple(facts.quants), indices, fit_penalties(facts), facts)
 
 
 def read_quality(facts: Facts, index: list[tuple[Any, ...]], penalty: list[tuple[Any, ...]]) -> QualityTable:
     """The table from the rows that ``QualityTable.rows`` gave."""
-    mean = np.full((len(facts.models), len(TASKS)), np.nan)
-    sd = np.full_like(mean, np.nan)
+    indices = np.full((3, len(facts.models), len(TASKS)), np.nan)
     place = {model: i for i, model in enumerate(facts.models)}
-    for model, task, ability, ability_sd in index:
-        mean[place[model], TASKS.index(task)], sd[place[model], TASKS.index(task)] = ability, ability_sd
+    for model, task, *known in index:
+        indices[:, place[model], TASKS.index(task)] = known
     by_quant = {row[0]: row[1:] for row in penalty}
     log_points, log_sd, measured, slopes = zip(*(by_quant[quant] for quant in facts.quants), strict=True)
     fit = Penalties(
         tuple(facts.quants), np.array(log_points), np.array(log_sd), np.array(measured, dtype=bool), float(slopes[0])
     )
-    return QualityTable(tuple(facts.models), tuple(facts.quants), mean, sd, fit, facts)
+    return QualityTable(tuple(facts.models), tuple(facts.quants), indices, fit, facts)

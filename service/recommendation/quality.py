@@ -35,10 +35,11 @@ class QualityColumns:
 
 
 def quality_columns(catalog: Catalog, candidates: Candidates, task: Task) -> QualityColumns:
-    """The model's index for the task minus the quant's penalty, their uncertainties added in quadrature."""
+    """The model's index for the task less the share that its quant costs, their uncertainties added in quadrature."""
     value, low, high = (np.append(column, np.nan)[candidates.model_index] for column in catalog.quality.index(task))
-    penalty, penalty_low, penalty_high = catalog.quality.penalties(candidates.model_index, candidates.quant_index)
-    index = np.clip(value - penalty, 0.0, 100.0)
-    down = np.hypot(value - low, penalty_high - penalty)
-    up = np.hypot(high - value, penalty - penalty_low)
-    return QualityColumns(index, np.clip(index - down, 0.0, 100.0), np.clip(index + up, 0.0, 100.0), penalty)
+    lost, lost_low, lost_high = catalog.quality.penalties(candidates.model_index, candidates.quant_index)
+    share = np.where(np.isnan(value), 100.0, value) / 100.0
+    index = value - share * lost
+    down = np.hypot(value - low, share * (lost_high - lost))
+    up = np.hypot(high - value, share * (lost - lost_low))
+    return QualityColumns(index, np.clip(index - down, 0.0, 100.0), np.clip(index + up, 0.0, 100.0), share * lost)

@@ -2,7 +2,7 @@
 
 ``balanced`` is one formula, monotone in each of its parts::
 
-    score = 100 · (0.40 · index/100 + 0.30 · s/(s + 30) + 0.10 · (1 - memory/budget) + 0.20 · evidence)
+    score = 100 · (0.35 · index/100 + 0.25 · s/(s + 30) + 0.10 · (1 - memory/budget) + 0.30 · evidence)
 
 s is the decode speed of one stream (30 tok/s, the page's *win*, counts half), an unknown index counts as 0 less the quant's
 penalty, and evidence is 1 for a measured config, 1/2 for one whose neighbours were measured, 0 for a bare roofline.
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
-QUALITY_WEIGHT = 0.40
-SPEED_WEIGHT = 0.30
+QUALITY_WEIGHT = 0.35
+SPEED_WEIGHT = 0.25
 MEMORY_WEIGHT = 0.10
-EVIDENCE_WEIGHT = 0.20
+EVIDENCE_WEIGHT = 0.30
 HALF_SPEED_TOK_S = 30.0
 EVIDENCE_VALUE = np.array([{"measured": 1.0, "calibrated": 0.5, "roofline": 0.0}[basis] for basis in BASES])
+MATERIAL_SPEED, MATERIAL_QUALITY, MATERIAL_MEMORY = 0.2, 2.0, 0.2
+"""What one variant of a model must gain over another to be worth a line of its own: share of its decode speed, points of
+quality, share of its memory. Closer than that, a prediction cannot tell them apart."""
 NEAR_COPIES = 1
 """How many near-copies of one base (its distills, uncensored copies, re-exports) may stand beside it."""
 
@@ -80,24 +83,32 @@ def choose(
 ) -> list[int]:
     """The first ``limit`` rows with at most ``per_model`` of a model.
 
-    A variant that nobody measured and that another of its model matches in decode, quality and memory adds nothing: it is
-    not listed. Of a base and its near-copies at most NEAR_COPIES + 1 models are.
+    A variant that nobody measured is listed only if it gains something material over each listed one of its model. Of a
+    base and its near-copies at most NEAR_COPIES + 1 models are listed.
     """
-    merits = np.stack([outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes], axis=1)
+    decode, merit, memory = outcome.decode_tok_s.value, quality.merit, outcome.total_bytes
     chosen: list[int] = []
     listed: dict[str, list[int]] = {}
     members: dict[str, set[str]] = {}
+
+    def gains(row: int, other: int) -> bool:
+        return bool(
+            decode[row] > decode[other] * (1.0 + MATERIAL_SPEED)
+            or merit[row] > merit[other] + MATERIAL_QUALITY
+            or memory[row] < memory[other] * (1.0 - MATERIAL_MEMORY)
+        )
+
     for row in ordered.tolist():
         model = candidates.configs[row].model
         family = members.setdefault(model.derivative_of or model.id, set())
         mine = listed.setdefault(model.id, [])
         crowded = model.id not in family and len(family) > NEAR_COPIES
-        matched = not candidates.measured[row] and any((merits[other] >= merits[row]).all() for other in mine)
-        if crowded or matched or len(mine) >= per_model:
+        if crowded or len(mine) >= per_model:
             continue
-        family.add(model.id)
-        mine.append(row)
-        chosen.append(row)
-        if len(chosen) == limit:
-            break
+        if candidates.measured[row] or all(gains(row, other) for other in mine):
+            family.add(model.id)
+            mine.append(row)
+            chosen.append(row)
+            if len(chosen) == limit:
+                break
     return chosen
