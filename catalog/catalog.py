@@ -38,7 +38,7 @@ KEPT_TABLES = 32
 """How many (hardware, units) tables stay in memory; the least recently asked leaves first."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Catalog:
     """Everything the service knows. ``version`` names the content and is part of every answer."""
 
@@ -49,6 +49,9 @@ class Catalog:
     _tables: dict[tuple[str, int], Candidates] = field(default_factory=dict, repr=False)
     _single: dict[tuple[ConfigKey, str, int], Candidates] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Catalog({self.version})"
 
     def predict(self, candidates: Candidates, workload: Workload, *, intervals: bool = True) -> Outcome:
         """What the candidates do under the workload; see catalog.predict."""

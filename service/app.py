@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -66,8 +65,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
 
 
 def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-    """Name the request, and answer 503 while there is no catalog to answer from."""
-    request.scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+    """Answer 503 while there is no catalog to answer from."""
     if request.app.state.current.answers is None and request.url.path not in ALWAYS_OPEN:
         detail = "no catalog is loaded: run `python -m catalog build`, or see the log"
         return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "2"})

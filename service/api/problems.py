@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,12 @@ class FieldErrors(Exception):  # noqa: N818  (it carries errors, plural)
         self.status = status
 
 
+def request_id(request: Request[Any, Any, Any]) -> str:
+    """The name of a request, in its problem document and in the log; given at first asking."""
+    name: str = request.scope.setdefault("state", {}).setdefault("request_id", secrets.token_hex(8))
+    return name
+
+
 def problem(
     request: Request[Any, Any, Any],
     status: HTTPStatus,
@@ -41,7 +48,7 @@ def problem(
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        "request_id": request.scope.get("state", {}).get("request_id"),
+        "request_id": request_id(request),
     }
     if errors is not None:
         body["errors"] = [{"name": name, "reason": reason} for name, reason in errors]
@@ -67,7 +74,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
 
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A bug: 500 that tells nothing but the request id; the log has the rest."""
-    log.error("crash", path=request.url.path, exc_info=error)
+    log.error("crash", path=request.url.path, request_id=request_id(request), exc_info=error)
     return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; the log has this request's id")
 
 
