@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from catalog.physics.memory import memory_bytes
 from catalog.prediction import Estimate, Outcome, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catalog.physics.terms import Load
     from catalog.prediction import Floats, Ints
     from catalog.table import Candidates
@@ -34,31 +37,29 @@ def predict(candidates: Candidates, workload: Workload, *, intervals: bool = Tru
     Returns:
         Columns of length n.
     """
-    situations, streams = candidates.situations, float(workload.concurrency)
+    situations, streams = candidates.situations, workload.concurrency
     shapes, devices = situations.shapes, situations.devices
-    values = kv_bytes_per_value(workload.kv_dtype)
-    prompt = situations.load(workload.isl, workload.osl, workload.context, streams, values)
-    middle = situations.load(workload.isl, workload.osl, workload.context + workload.osl / 2.0, streams, values)
-    numbers = _numbers(workload.context + workload.osl / 2.0, streams)
+    context = _mean_context(workload)
+    middle = _load(candidates, workload, context, streams)
+    numbers = _numbers(context, streams)
     rows = np.arange(len(candidates)) if intervals else np.zeros(0, dtype=np.int64)
-
     none = np.zeros(len(candidates))
-    alone = physics.prefill_terms(shapes, devices, prompt, none)
-    log_prefill, prefill_share = candidates.prefill.log_time(alone, numbers)
-    ceiling_prefill = physics.prefill_ceiling_tok_s(shapes, devices)
-    prefill_s = np.maximum(np.exp(log_prefill), workload.isl / ceiling_prefill)
-    prefill_sd = _spread(candidates.prefill.log_sd(prefill_share, numbers, rows), none)
-    ttft_s = prefill_s * (streams + 1.0) / 2.0 + _first_token_s(candidates, alone, prefill_s, numbers)
 
-    accepted = log_accepted(middle)
+    prefill = _prefill(candidates, workload, streams)
+    prefill_s = prefill.seconds
+    ceiling_prefill = physics.prefill_ceiling_tok_s(shapes, devices)
+    prefill_sd = _spread(candidates.prefill.log_sd(prefill.share, numbers, rows), none)
+    ttft_s = prefill_s * (streams + 1.0) / 2.0 + _first_token_s(candidates, prefill, numbers)
+
+    lone = _pace(candidates, workload, 1)
+    paced = {n: _pace(candidates, workload, n) for n in _steps(streams) if n > 1} | {1: lone}
+    each, together = np.exp(-rising({n: pace.log_token_s for n, pace in paced.items()}, streams))
     ceiling = _ceiling(candidates, middle)
-    step = physics.decode_terms(shapes, devices, middle, prefill_s, none)
-    log_step, share = candidates.decode.log_time(step, numbers)
-    decode = np.minimum(np.exp(accepted - log_step), ceiling)
+    decode = np.minimum(each, ceiling)
+    throughput = streams * np.minimum(together, ceiling)
+    single = np.minimum(np.exp(-lone.log_token_s[0]), _ceiling(candidates, _load(candidates, workload, context, 1)))
+    share = paced[max(n for n in paced if n <= streams)].share
     decode_sd = _spread(candidates.decode.log_sd(share, numbers, rows), none)
-    total = physics.decode_terms(shapes, devices, middle, prefill_s, none + 1.0)
-    log_total, _ = candidates.decode.log_time(total, numbers)
-    throughput = streams * np.minimum(np.exp(accepted - log_total), ceiling)
 
     decode_s = workload.osl / decode
     latency_s = ttft_s + decode_s
@@ -71,7 +72,7 @@ def predict(candidates: Candidates, workload: Workload, *, intervals: bool = Tru
         ttft_ms=Estimate(ttft_s * 1e3, prefill_sd),
         decode_ms=Estimate(decode_s * 1e3, decode_sd),
         latency_ms=Estimate(latency_s * 1e3, latency_sd),
-        single_stream_tok_s=decode if streams == 1 else _single_stream(candidates, workload),
+        single_stream_tok_s=single,
         weights_bytes=weights,
         kv_bytes=cache,
         overhead_bytes=overhead,
@@ -82,6 +83,73 @@ def predict(candidates: Candidates, workload: Workload, *, intervals: bool = Tru
     )
 
 
+class _Prefill(NamedTuple):
+    """Seconds of one prompt's prefill while ``n`` wait together, its terms, and each term's share."""
+
+    seconds: Floats
+    terms: dict[str, Floats]
+    share: dict[str, Floats]
+
+
+class _Pace(NamedTuple):
+    """Log seconds per token, shape (2, candidates): of each stream over its own tokens, and of all until the last ends."""
+
+    log_token_s: Floats
+    share: dict[str, Floats]
+
+
+def _mean_context(workload: Workload) -> float:
+    """Tokens in the cache half-way through the output."""
+    return workload.context + workload.osl / 2.0
+
+
+def _load(candidates: Candidates, workload: Workload, context: float, streams: int) -> Load:
+    values = kv_bytes_per_value(workload.kv_dtype)
+    return candidates.situations.load(workload.isl, workload.osl, context, float(streams), values)
+
+
+def _prefill(candidates: Candidates, workload: Workload, streams: int) -> _Prefill:
+    shapes, devices = candidates.situations.shapes, candidates.situations.devices
+    load = _load(candidates, workload, workload.context, streams)
+    terms = physics.prefill_terms(shapes, devices, load, np.zeros(len(candidates)))
+    log_s, share = candidates.prefill.log_time(terms, _numbers(_mean_context(workload), streams))
+    least = workload.isl / physics.prefill_ceiling_tok_s(shapes, devices)
+    return _Prefill(np.maximum(np.exp(log_s), least), terms, share)
+
+
+def _pace(candidates: Candidates, workload: Workload, streams: int) -> _Pace:
+    shapes, devices, context = candidates.situations.shapes, candidates.situations.devices, _mean_context(workload)
+    load, numbers = _load(candidates, workload, context, streams), _numbers(context, streams)
+    waits = _prefill(candidates, workload, streams).seconds if streams > 1 else np.zeros(len(candidates))
+    terms = physics.decode_terms(shapes, devices, load, waits, np.zeros(len(candidates)))
+    log_each, share = candidates.decode.log_time(terms, numbers)
+    log_all = log_each
+    if streams > 1:
+        log_all, _ = candidates.decode.log_time({**terms, "interleave": 2.0 * terms["interleave"]}, numbers)
+    return _Pace(np.stack([log_each, log_all]) - log_accepted(load), share)
+
+
+def _steps(streams: int) -> list[int]:
+    """1, 2, 4... up to the streams, and the next one where they are no power of two."""
+    return [1 << i for i in range((streams - 1).bit_length() + 1)]
+
+
+def rising(log_token_s: Mapping[int, Floats], streams: int) -> Floats:
+    """Log seconds per token at ``streams``, never falling with them: company makes no stream faster.
+
+    Args:
+        log_token_s: what the calibration says at 1, 2, 4... streams, up to the first not below ``streams``.
+        streams: streams at once.
+
+    Returns:
+        The running maximum over those numbers of streams, straight between two of them in the logarithm of streams.
+    """
+    slowest = np.maximum.accumulate(np.stack([log_token_s[n] for n in sorted(log_token_s)]), axis=0)
+    place = math.log2(streams)
+    below, above = math.floor(place), math.ceil(place)
+    return np.asarray(slowest[below] + (place - below) * (slowest[above] - slowest[below]))
+
+
 def _numbers(context: float, streams: float) -> dict[str, float]:
     return {"log context": float(np.log2(1.0 + context / CONTEXT_SCALE)), "log concurrency": float(np.log2(streams))}
 
@@ -90,28 +158,16 @@ def _spread(log_sd: Floats, none: Floats) -> Floats:
     return log_sd if len(log_sd) == len(none) else none
 
 
-def _first_token_s(
-    candidates: Candidates, alone: dict[str, Floats], prefill_s: Floats, numbers: dict[str, float]
-) -> Floats:
+def _first_token_s(candidates: Candidates, prefill: _Prefill, numbers: dict[str, float]) -> Floats:
     """What the first token takes beyond the prefill: tokenising, scheduling, the first step, as measured TTFTs show."""
-    first = {**alone, "first": np.full(len(candidates), 10.0 * physics.STEP_SECONDS)}
-    return np.maximum(np.exp(candidates.prefill.log_time(first, numbers)[0]) - prefill_s, 0.0)
+    first = {**prefill.terms, "first": np.full(len(candidates), 10.0 * physics.STEP_SECONDS)}
+    return np.maximum(np.exp(candidates.prefill.log_time(first, numbers)[0]) - prefill.seconds, 0.0)
 
 
 def _ceiling(candidates: Candidates, load: Load) -> Floats:
     """Tokens per second of one stream that no engine can exceed; all drafts accepted, where there are drafts."""
     situations = candidates.situations
     return physics.decode_ceiling_tok_s(situations.shapes, situations.devices, load) * (load.draft_tokens + 1.0)
-
-
-def _single_stream(candidates: Candidates, workload: Workload) -> Floats:
-    """Decode speed with nobody else on the machine: what the verdict is about."""
-    situations, middle = candidates.situations, workload.context + workload.osl / 2.0
-    load = situations.load(workload.isl, workload.osl, middle, 1.0, kv_bytes_per_value(workload.kv_dtype))
-    none = np.zeros(len(candidates))
-    step = physics.decode_terms(situations.shapes, situations.devices, load, none, none)
-    log_step, _ = candidates.decode.log_time(step, _numbers(middle, 1.0))
-    return np.asarray(np.minimum(np.exp(log_accepted(load) - log_step), _ceiling(candidates, load)))
 
 
 def memory(candidates: Candidates, workload: Workload) -> tuple[Floats, Floats, Floats]:

@@ -112,6 +112,8 @@ def validated(question: type[Q], values: dict[str, Any]) -> Q:
 
 def _said(question: type[BaseModel], error: ErrorDetails) -> tuple[str, str]:
     place = [str(part) for part in error["loc"] if part not in {"constrained-str", "HardwareObject"}]
+    if len(place) > 1 and parameters(question).get(place[0]):
+        place = place[:1]
     name = ".".join(place) if place else ("context" if "context" in error["msg"] else "body")
     if error["type"] == "extra_forbidden" and len(place) == 1:
         return name, unknown(name, question.model_fields)
