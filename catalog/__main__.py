@@ -1,4 +1,4 @@
-"""``python -m catalog``: build the catalog, check its facts, evaluate its predictions, import, show."""
+"""``python -m catalog``: build the catalog, check its facts."""
 
 from __future__ import annotations
 

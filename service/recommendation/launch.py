@@ -42,6 +42,8 @@ def launch(config: Config, workload: Workload) -> str | None:
     options = [template.options[name] for name in wanted if name and name in template.options]
     environment = [template.options[f"env_{name}"] for name in wanted if name and f"env_{name}" in template.options]
     command = " ".join([*environment, template.command, *options])
+    if method and method not in template.options:
+        command += f"  # speculation {config.speculation} has to be added: its flags are not in the catalog"
     if workload.units > 1 and "other_units" in template.options:
         command = f"# on the other units: {template.options['other_units']}\n{command}"
     return PLACEHOLDER.sub(lambda found: _quoted(values, found), command)

@@ -132,7 +132,12 @@ def test_the_nearest_change_is_feasible_when_asked(catalog: Catalog, workload: d
         config = nearest.config
         asked = {"model": (config.model,), "quant": (config.quant,), "engine": (config.engine,), "units": config.units}
         policy = "never" if config.speculation == "none" else "only"
-        update = question.model_copy(update=asked | change | {"speculation": policy, "limit": 100, "per_model": 100})
+        update = RecommendQuestion(
+            **question.model_dump(exclude_unset=True)
+            | asked
+            | change
+            | {"speculation": policy, "limit": 100, "per_model": 100}
+        )
         found = [r for r in recommend(catalog, update).recommendations if r.config == config]
         judged = judge(catalog, update, resolve(catalog, update))
         keys = [k.speculation for k in judged.asked.candidates.keys]

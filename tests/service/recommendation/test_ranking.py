@@ -79,9 +79,9 @@ def test_the_front_is_what_nothing_beats(catalog: Catalog) -> None:
     judged = judge(catalog, question, resolve(catalog, question))
     rows = np.flatnonzero(judged.feasible)
     front = ranking.pareto(judged.outcome, judged.quality, rows)
-    merits = np.stack(
-        [judged.outcome.decode_tok_s.value, judged.quality.merit, -judged.outcome.total_bytes], axis=1
-    )[rows]
+    merits = np.stack([judged.outcome.decode_tok_s.value, judged.quality.merit, -judged.outcome.total_bytes], axis=1)[
+        rows
+    ]
     beaten = [bool(((merits >= mine).all(axis=1) & (merits > mine).any(axis=1)).any()) for mine in merits]
     assert not np.any(front & beaten)
     assert np.all(front | beaten | [(merits[front] == mine).all(axis=1).any() for mine in merits])

@@ -136,8 +136,8 @@ class Nearest(Answer):
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, serialize_by_alias=True)
 
     change: str
-    from_: float | str | None = Field(alias="from")
-    to: float | str | None
+    from_: int | float | str | None = Field(alias="from")
+    to: int | float | str | None
     config: Config
     decode_tok_s: float
     total_bytes: int
