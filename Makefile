@@ -6,7 +6,7 @@ CATALOG := build/catalog.duckdb
 FACTS := $(shell find models_data -type f) $(shell find catalog -name '*.py' -o -name '*.sql')
 TYPED := service catalog clients/python/src tests
 
-.PHONY: help serve test check clean
+.PHONY: help serve test check evaluate clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -24,6 +24,9 @@ test: $(CATALOG) ## format, lint, layers, types, facts, tests
 
 check: .venv/ready ## refuse bad facts, with file, line and rule
 	$(BIN)/python -m catalog check
+
+evaluate: .venv/ready ## error and coverage, left out by model and by source
+	$(BIN)/python -m catalog evaluate
 
 clean: ## forget what was built
 	rm -rf build .venv

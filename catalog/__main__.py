@@ -1,4 +1,4 @@
-"""``python -m catalog``: build the catalog, check its facts."""
+"""``python -m catalog``: build the catalog, check its facts, evaluate its predictions, import a model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="models_data → one DuckDB file")
     check = commands.add_parser("check", help="refuse bad facts, with file, line and rule")
-    for command in (build, check):
+    evaluate = commands.add_parser("evaluate", help="error and coverage, left out by model and by source")
+    importing = commands.add_parser("import", help="a model from files on this machine → models_data")
+    importing.add_argument("kind", choices=["model"], help="what the file describes")
+    importing.add_argument("file", type=Path, help="config.json, .gguf, .safetensors or .safetensors.index.json")
+    importing.add_argument("--id", help="id of the model; default: made of the file's or its folder's name")
+    importing.add_argument("--family", help="family of the model; default: its id")
+    importing.add_argument("--replace", action="store_true", help="overwrite a model of that id")
+    for command in (build, check, evaluate, importing):
         command.add_argument("--data", type=Path, default=DATA, help="the folder of facts")
     build.add_argument("--output", type=Path, default=CATALOG, help="the file to write")
     options = parser.parse_args(arguments)
-    return {"build": _build, "check": _check}[options.command](options)
+    run = {"build": _build, "check": _check, "evaluate": _evaluate, "import": _import}[options.command]
+    return run(options)
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -43,6 +51,29 @@ def _check(options: argparse.Namespace) -> int:
         return 1
     print(render(findings))
     return 1 if any(f.severity == "error" for f in findings) else 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from catalog.calibration.evaluate import evaluate, render  # noqa: PLC0415
+    from catalog.calibration.evidence import lessons  # noqa: PLC0415
+    from catalog.load import load_facts  # noqa: PLC0415
+
+    facts = load_facts(options.data)
+    print(render(evaluate(lessons(facts, facts.measurements)[0])))
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from catalog.importers import ImportFileError, import_model, write_model  # noqa: PLC0415
+
+    try:
+        imported = import_model(options.file, identity=options.id, family=options.family)
+        written = write_model(imported, options.data, replace=options.replace)
+    except (ImportFileError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(*imported.remarks, *(f"wrote {path}" for path in written), sep="\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ class Prepared:
             unseen=self.unseen[rows],
         )
 
-    def log_time(self, terms: Mapping[str, Floats], numbers: Mapping[str, float]) -> tuple[Floats, dict[str, Floats]]:
+    def log_time(
+        self, terms: Mapping[str, Floats], numbers: Mapping[str, float | Floats]
+    ) -> tuple[Floats, dict[str, Floats]]:
         """Median log seconds and each term's share in them."""
         factor = dict(self.constant)
         for (term, slope), amount in self.slopes.items():
@@ -61,12 +63,12 @@ class Prepared:
         seconds, share = self.posterior.specification.combine({t: x * np.exp(factor[t]) for t, x in terms.items()})
         return np.log(seconds) + factor[TOTAL], share
 
-    def log_sd(self, share: Mapping[str, Floats], numbers: Mapping[str, float], rows: Ints) -> Floats:
+    def log_sd(self, share: Mapping[str, Floats], numbers: Mapping[str, float | Floats], rows: Ints) -> Floats:
         """Standard deviation of log seconds for some rows, as another source would measure them."""
         weights = np.empty((len(rows), len(self.coordinates)))
         for i, (terms, slope) in enumerate(self.coordinates):
             amount = np.ones(len(rows)) if terms == (TOTAL,) else np.sum([share[t][rows] for t in terms], axis=0)
-            weights[:, i] = amount * (numbers[slope] if slope else 1.0)
+            weights[:, i] = amount * (_at(numbers[slope], rows) if slope else 1.0)
         parts = [self._variance(rows[i : i + CHUNK], weights[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
         return np.asarray(np.sqrt(np.concatenate([np.zeros(0), *parts]) + self.posterior.elsewhere_variance()))
 
@@ -103,6 +105,11 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
         onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
     columns, amounts, unseen = _levels(posterior, cases, effects, static)
     return Prepared(posterior, constant, slopes, coordinates, onto, columns, amounts, unseen)
+
+
+def _at(number: float | Floats, rows: Ints) -> float | Floats:
+    """A workload's number for some rows: one for all, or one each."""
+    return number[rows] if isinstance(number, np.ndarray) else number
 
 
 def _static(effect: Effect, static: Mapping[str, Floats]) -> Floats | float:
