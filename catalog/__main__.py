@@ -1,10 +1,13 @@
-"""``python -m catalog``: build the catalog, check its facts, evaluate its predictions, import a model."""
+"""``python -m catalog``: build the catalog, check its facts, evaluate its predictions, import a model, show."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+
+from catalog.errors import BrokenCatalogError
+from catalog.show import TOPICS, show
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "models_data"
@@ -27,9 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
     for command in (build, check, evaluate, importing):
         command.add_argument("--data", type=Path, default=DATA, help="the folder of facts")
     build.add_argument("--output", type=Path, default=CATALOG, help="the file to write")
+    showing = commands.add_parser("show", help="what the built catalog holds, as tables")
+    showing.add_argument("topic", nargs="?", default="hardware", choices=TOPICS, help="default: hardware")
+    showing.add_argument("--catalog", type=Path, default=CATALOG, help="the file to read")
+    showing.add_argument("--limit", type=int, default=40, help="rows shown")
     options = parser.parse_args(arguments)
-    run = {"build": _build, "check": _check, "evaluate": _evaluate, "import": _import}[options.command]
-    return run(options)
+    run = {"build": _build, "check": _check, "evaluate": _evaluate, "import": _import, "show": _show}
+    return run[options.command](options)
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -73,6 +80,15 @@ def _import(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print(*imported.remarks, *(f"wrote {path}" for path in written), sep="\n")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    try:
+        print(show(options.catalog, options.topic, options.limit))
+    except BrokenCatalogError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

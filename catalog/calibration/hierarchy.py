@@ -140,6 +140,12 @@ class Posterior:
         )
         return sum(transient) + self.noise_sd**2
 
+    def usual(self, effect: str, prefix: str) -> float:
+        """Mean of an effect over its levels that start with ``prefix``, each counted by its rows; 0 where there are none."""
+        at = [i for (name, level), i in self.index.items() if name == effect and level.startswith(prefix)]
+        rows = self.counts[at]
+        return float(self.mean[at] @ rows / rows.sum()) if rows.sum() > 0 else 0.0
+
     def columns(self, cases: Cases, effect: Effect) -> Ints:
         """Position of each row's level in ``mean``; -1 where it was never seen or is absent."""
         return np.array([self.index.get((effect.name, level), -1) for level in cases.levels(effect)], dtype=np.int64)

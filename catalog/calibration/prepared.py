@@ -88,7 +88,7 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
     static = {"log units": situations.log_units, "log draft": np.log(situations.draft_tokens + 1.0)}
     cases = Cases(situations.labels, static, {TOTAL: np.zeros(len(situations))})
     constant = {t: np.full(len(situations), mean) for t, (mean, _) in specification.base.items()}
-    constant[TOTAL] = np.zeros(len(situations))
+    constant[TOTAL] = _usual_version(posterior, situations)
     slopes: dict[tuple[str, str], Floats] = {}
     effects = [e for e in specification.all_effects() if not e.transient]
     for effect in effects:
@@ -105,6 +105,13 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
         onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
     columns, amounts, unseen = _levels(posterior, cases, effects, static)
     return Prepared(posterior, constant, slopes, coordinates, onto, columns, amounts, unseen)
+
+
+def _usual_version(posterior: Posterior, situations: Situations) -> Floats:
+    """What the versions of each config's engine do on average: the next question runs some version, and does not say which."""
+    engines = situations.labels["engine"]
+    usual = {engine: posterior.usual("version", f"{engine} ") for engine in set(engines)}
+    return np.array([usual[engine] for engine in engines], dtype=float)
 
 
 def _at(number: float | Floats, rows: Ints) -> float | Floats:
