@@ -12,6 +12,7 @@ from catalog.show import TOPICS, show
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "models_data"
 CATALOG = ROOT / "build" / "catalog.duckdb"
+EVALUATION = ROOT / "build" / "evaluation"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="models_data → one DuckDB file")
     check = commands.add_parser("check", help="refuse bad facts, with file, line and rule")
-    evaluate = commands.add_parser("evaluate", help="error and coverage, left out by model and by source")
+    evaluate = commands.add_parser("evaluate", help="error and coverage on what the fit has not seen")
     importing = commands.add_parser("import", help="a model from files on this machine → models_data")
     importing.add_argument("kind", choices=["model"], help="what the file describes")
     importing.add_argument("file", type=Path, help="config.json, .gguf, .safetensors or .safetensors.index.json")
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     for command in (build, check, evaluate, importing):
         command.add_argument("--data", type=Path, default=DATA, help="the folder of facts")
     build.add_argument("--output", type=Path, default=CATALOG, help="the file to write")
+    evaluate.add_argument("--output", type=Path, default=EVALUATION, help="the folder for tables and plots")
+    evaluate.add_argument("--update", type=Path, help="a document whose evaluation table is to be brought up to date")
     showing = commands.add_parser("show", help="what the built catalog holds, as tables")
     showing.add_argument("topic", nargs="?", default="hardware", choices=TOPICS, help="default: hardware")
     showing.add_argument("--catalog", type=Path, default=CATALOG, help="the file to read")
@@ -61,12 +64,17 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from catalog.calibration.evaluate import evaluate, render  # noqa: PLC0415
-    from catalog.calibration.evidence import lessons  # noqa: PLC0415
+    from catalog.calibration.evidence import evidence  # noqa: PLC0415
+    from catalog.evaluation.report import evaluate, render, update, write  # noqa: PLC0415
     from catalog.load import load_facts  # noqa: PLC0415
 
     facts = load_facts(options.data)
-    print(render(evaluate(lessons(facts, facts.measurements)[0])))
+    report = evaluate(facts, evidence(facts, facts.measurements).lessons)
+    print(render(report))
+    for path in write(report, options.output):
+        print(f"wrote {path}", file=sys.stderr)
+    if options.update:
+        update(report, options.update)
     return 0
 
 

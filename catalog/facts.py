@@ -49,6 +49,7 @@ Vendor = Literal["nvidia", "amd", "apple", "intel", "cpu"]
 KvDtype = Literal["auto", "f16", "fp8", "q8_0"]
 Task = Literal["general", "coding", "reasoning", "math", "agentic", "vision"]
 SpecBasis = Literal["stated", "tool", "assumed", "unknown"]
+Content = Literal["code", "math", "prose", "qa", "structured", "agentic", "mixed"]
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -360,6 +361,9 @@ class Measurement(Record):
     units: Annotated[int, Field(ge=1)] = 1
     speculation: str | None = Field(default=None, description="none, a method (mtp-3), unspecified; None: not known")
     spec_basis: SpecBasis
+    content: Content | None = Field(
+        default=None, description="what kind of text was generated, where drafts depend on it"
+    )
     concurrency: Annotated[int, Field(ge=1)] | None = None
     isl: MeanCount | None = None
     osl: MeanCount | None = None

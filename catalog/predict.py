@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from catalog.calibration.model import CONTEXT_SCALE, log_accepted
+from catalog.calibration.model import CONTEXT_SCALE, PROMPT_SCALE, log_accepted
 from catalog.physics import terms as physics
 from catalog.physics.kv import kv_bytes_per_value
 from catalog.physics.memory import memory_bytes
@@ -41,7 +41,7 @@ def predict(candidates: Candidates, workload: Workload, *, intervals: bool = Tru
     shapes, devices = situations.shapes, situations.devices
     context = _mean_context(workload)
     middle = _load(candidates, workload, context, streams)
-    numbers = _numbers(context, streams)
+    numbers = _numbers(workload, streams)
     rows = np.arange(len(candidates)) if intervals else np.zeros(0, dtype=np.int64)
     none = np.zeros(len(candidates))
 
@@ -112,14 +112,14 @@ def _prefill(candidates: Candidates, workload: Workload, streams: int) -> _Prefi
     shapes, devices = candidates.situations.shapes, candidates.situations.devices
     load = _load(candidates, workload, workload.context, streams)
     terms = physics.prefill_terms(shapes, devices, load, np.zeros(len(candidates)))
-    log_s, share = candidates.prefill.log_time(terms, _numbers(_mean_context(workload), streams))
+    log_s, share = candidates.prefill.log_time(terms, _numbers(workload, streams))
     least = workload.isl / physics.prefill_ceiling_tok_s(shapes, devices)
     return _Prefill(np.maximum(np.exp(log_s), least), terms, share)
 
 
 def _pace(candidates: Candidates, workload: Workload, streams: int) -> _Pace:
     shapes, devices, context = candidates.situations.shapes, candidates.situations.devices, _mean_context(workload)
-    load, numbers = _load(candidates, workload, context, streams), _numbers(context, streams)
+    load, numbers = _load(candidates, workload, context, streams), _numbers(workload, streams)
     waits = _prefill(candidates, workload, streams).seconds if streams > 1 else np.zeros(len(candidates))
     terms = physics.decode_terms(shapes, devices, load, waits, np.zeros(len(candidates)))
     log_each, share = candidates.decode.log_time(terms, numbers)
@@ -150,8 +150,12 @@ def rising(log_token_s: Mapping[int, Floats], streams: int) -> Floats:
     return np.asarray(slowest[below] + (place - below) * (slowest[above] - slowest[below]))
 
 
-def _numbers(context: float, streams: float) -> dict[str, float]:
-    return {"log context": float(np.log2(1.0 + context / CONTEXT_SCALE)), "log concurrency": float(np.log2(streams))}
+def _numbers(workload: Workload, streams: float) -> dict[str, float]:
+    return {
+        "log context": float(np.log2(1.0 + _mean_context(workload) / CONTEXT_SCALE)),
+        "log prompt": float(np.log2(max(workload.isl, 1) / PROMPT_SCALE)),
+        "log concurrency": float(np.log2(streams)),
+    }
 
 
 def _spread(log_sd: Floats, none: Floats) -> Floats:

@@ -39,12 +39,6 @@ def quotes(measurements: Sequence[Measurement]) -> dict[str, str]:
     return repeated
 
 
-def independent_measurements(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """The measurements without those that only repeat another, in their order."""
-    repeated = quotes(measurements)
-    return tuple(measurement for measurement in measurements if measurement.id not in repeated)
-
-
 def _figures(m: Measurement) -> tuple[float | None, ...]:
     return tuple(getattr(m, name) for name in FIGURES)
 

@@ -30,11 +30,12 @@ CREATE TABLE measurements (
   units INTEGER NOT NULL CHECK (units >= 1),
   speculation VARCHAR,
   spec_basis VARCHAR NOT NULL CHECK (spec_basis IN ('stated', 'tool', 'assumed', 'unknown')),
+  content VARCHAR CHECK (content IN ('code', 'math', 'prose', 'qa', 'structured', 'agentic', 'mixed')),
   concurrency INTEGER CHECK (concurrency >= 1),
-  isl INTEGER CHECK (isl >= 0),
-  osl INTEGER CHECK (osl >= 0),
+  isl DOUBLE CHECK (isl >= 0),
+  osl DOUBLE CHECK (osl >= 0),
   context_depth INTEGER CHECK (context_depth >= 0),
-  decode_kv_tokens INTEGER CHECK (decode_kv_tokens >= 0),
+  decode_kv_tokens DOUBLE CHECK (decode_kv_tokens >= 0),
   kv_dtype VARCHAR,
   prefill_tok_s DOUBLE CHECK (prefill_tok_s > 0),
   decode_tok_s DOUBLE CHECK (decode_tok_s > 0),
@@ -63,6 +64,7 @@ COMMENT ON COLUMN measurements.hardware IS 'hardware id';
 COMMENT ON COLUMN measurements.units IS 'how many of the hardware';
 COMMENT ON COLUMN measurements.speculation IS 'none, a method, unspecified; NULL: not known';
 COMMENT ON COLUMN measurements.spec_basis IS 'how speculation is known';
+COMMENT ON COLUMN measurements.content IS 'what kind of text was generated, where drafts depend on it';
 COMMENT ON COLUMN measurements.concurrency IS 'requests in flight';
 COMMENT ON COLUMN measurements.isl IS 'input tokens of one request';
 COMMENT ON COLUMN measurements.osl IS 'output tokens of one request';
@@ -84,6 +86,19 @@ COMMENT ON COLUMN measurements.raw_quant IS 'the quant as the source names it';
 COMMENT ON COLUMN measurements.hw_variant IS 'the machine as the source names it';
 COMMENT ON COLUMN measurements.mem_used_gb IS 'memory in use as printed, GB';
 COMMENT ON COLUMN measurements.note IS 'anything else the source says';
+
+CREATE TABLE teachings (
+  measurement VARCHAR NOT NULL,
+  quantity VARCHAR NOT NULL CHECK (quantity IN ('prefill', 'decode')),
+  weight DOUBLE NOT NULL CHECK (weight >= 0),
+  reason VARCHAR NOT NULL,
+  PRIMARY KEY (measurement, quantity)
+);
+COMMENT ON TABLE teachings IS 'what each measurement counts for in the calibration, and why no more';
+COMMENT ON COLUMN teachings.measurement IS 'measurement id';
+COMMENT ON COLUMN teachings.quantity IS 'prefill or decode';
+COMMENT ON COLUMN teachings.weight IS '1: a clean row of an official source; 0: teaches nothing';
+COMMENT ON COLUMN teachings.reason IS 'what lowers the weight: class, doubts, a flag, a row it repeats';
 
 CREATE TABLE calibration_effects (
   quantity VARCHAR NOT NULL CHECK (quantity IN ('prefill', 'decode')),
@@ -174,6 +189,15 @@ CREATE VIEW conflicts AS
   FROM measurements
   WHERE decode_tok_s IS NOT NULL AND coalesce(concurrency, 1) = 1 AND coalesce(decode_kv_tokens, 0) <= 8192
   GROUP BY ALL HAVING count(DISTINCT source) > 1 AND ratio > 1.1 ORDER BY ratio DESC;
+CREATE VIEW conflicting_rows AS
+  SELECT m.model, m.quant, m.hardware, m.units, m.speculation, c.ratio, m.decode_tok_s, m.engine, m.engine_version,
+    m.evidence, m.date, m.source, round(t.weight, 2) AS weight,
+    round(100 * t.weight / nullif(sum(t.weight) OVER (PARTITION BY m.model, m.quant, m.hardware, m.units, m.speculation), 0))
+      AS percent_of_say, t.reason, m.id, m.url
+  FROM measurements m JOIN conflicts c USING (model, quant, hardware, units, speculation)
+    JOIN teachings t ON t.measurement = m.id AND t.quantity = 'decode'
+  WHERE m.decode_tok_s IS NOT NULL AND coalesce(m.concurrency, 1) = 1 AND coalesce(m.decode_kv_tokens, 0) <= 8192
+  ORDER BY c.ratio DESC, m.model, m.quant, m.hardware, m.units, m.speculation, t.weight DESC, m.date DESC, m.id;
 CREATE VIEW coverage AS
   SELECT hardware, engine, quant, count(*) AS measurements, count(DISTINCT model) AS models, count(DISTINCT source) AS sources
   FROM measurements GROUP BY ALL ORDER BY measurements DESC, hardware, engine, quant;

@@ -22,6 +22,10 @@ TOPICS = {
     "measured": "SELECT * FROM measured_configs "
     "ORDER BY measurements DESC, model, quant, engine, hardware, units, speculation",
     "conflicts": "SELECT * FROM conflicts ORDER BY ratio DESC, model, quant, hardware, units, speculation",
+    "conflicting": "SELECT model, quant, hardware, units, speculation, decode_tok_s, engine, engine_version, evidence, date, "
+    "source, weight, percent_of_say, reason FROM conflicting_rows",
+    "teachings": "SELECT quantity, reason, count(*) AS measurements, round(avg(weight), 2) AS weight FROM teachings "
+    "GROUP BY quantity, reason ORDER BY quantity, measurements DESC, reason",
     "calibration": "SELECT quantity, effect, level, round(exp(mean), 3) AS times_as_long, "
     "round(exp(mean - 1.2816 * sd), 3) AS low, round(exp(mean + 1.2816 * sd), 3) AS high, rows AS measurements "
     "FROM calibration_effects WHERE sd IS NOT NULL ORDER BY quantity, effect, rows DESC, level",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+from tqdm import tqdm
 
-from catalog.calibration.evidence import lessons
+from catalog.calibration.evidence import evidence
 from catalog.calibration.hierarchy import Posterior
 from catalog.calibration.model import SpeedModel, fit_speed
 from catalog.calibration.speed import DECODE, PREFILL
@@ -35,11 +37,13 @@ from catalog.load import load_facts
 from catalog.quality.table import QualityTable, fit_quality, read_quality
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from catalog.calibration.hierarchy import Floats
     from catalog.facts import Record
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_NUMBER = "1"
+SCHEMA_NUMBER = "2"
 NAMED: dict[str, type[Record]] = {
     "models": Model,
     "quants": Quant,
@@ -54,6 +58,7 @@ LISTED: dict[str, type[Record]] = {
     "quant_losses": QuantLoss,
     "artifacts": Artifact,
 }
+MEAN_COUNTS = ("isl", "osl", "decode_kv_tokens")
 SPECIFICATIONS = {"prefill": PREFILL, "decode": DECODE}
 
 
@@ -63,40 +68,67 @@ def build(root: Path, path: Path) -> str:
     The file is written beside its place and renamed, so readers see the old one or the new one, never half of one.
     """
     facts = load_facts(root)
-    speed = fit_speed(lessons(facts, facts.measurements)[0])
+    known = evidence(facts, facts.measurements)
+    speed = fit_speed(known.lessons)
     quality = fit_quality(facts)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.unlink(missing_ok=True)
     try:
-        version = _write(beside, facts, speed, quality)
+        tables: dict[str, Sequence[tuple[Any, ...]]] = {
+            **_fact_rows(facts),
+            "teachings": known.teachings,
+            **_calibration_rows(speed),
+            **quality.rows(),
+        }
+        version = _write(beside, tables, facts.measurements, speed)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     return version
 
 
-def _write(path: Path, facts: Facts, speed: SpeedModel, quality: QualityTable) -> str:
-    tables = {**_fact_rows(facts), **_calibration_rows(speed), **quality.rows()}
-    version = hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    with duckdb.connect(str(path)) as connection:
+def _write(
+    path: Path, tables: Mapping[str, Sequence[tuple[Any, ...]]], measurements: Sequence[Measurement], speed: SpeedModel
+) -> str:
+    content = hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode())
+    with duckdb.connect(str(path)) as connection, tempfile.NamedTemporaryFile("wb", suffix=".json") as lines:
         connection.execute(SCHEMA.read_text())
         for table, rows in tables.items():
             _insert(connection, table, rows)
         for quantity in SPECIFICATIONS:
             _insert_covariance(connection, quantity, getattr(speed, quantity).covariance)
+        for row in tqdm(measurements, "writing measurements", disable=None, leave=False):
+            line = row.model_dump_json().encode() + b"\n"
+            content.update(line)
+            lines.write(line)
+        lines.flush()
+        _insert_measurements(connection, Path(lines.name))
+        version = content.hexdigest()[:12]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [("version", version), ("schema", SCHEMA_NUMBER)])
     return version
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
+def _types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Column names of a table, in order, with their types."""
+    return dict(connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
+    ).fetchall())  # fmt: skip
+
+
+def _insert_measurements(connection: duckdb.DuckDBPyConnection, lines: Path) -> None:
+    """Insert a file of JSON lines in bulk, whatever their number."""
+    connection.execute(
+        "INSERT INTO measurements BY NAME SELECT * FROM read_json(?, format = 'newline_delimited', columns = ?)",
+        [str(lines), _types(connection, "measurements")],
+    )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows a column list at a time: far quicker than one statement a row."""
     if not rows:
         return
-    types = [t for (t,) in connection.execute(
-        "SELECT data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
-    ).fetchall()]  # fmt: skip
-    columns = ", ".join(f"unnest(?::{t}[])" for t in types)
+    columns = ", ".join(f"unnest(?::{kind}[])" for kind in _types(connection, table).values())
     connection.execute(f"INSERT INTO {table} SELECT {columns}", [list(c) for c in zip(*rows, strict=True)])
 
 
@@ -111,10 +143,7 @@ def _fact_rows(facts: Facts) -> dict[str, list[tuple[Any, ...]]]:
         for kind in LISTED
         for i, record in enumerate(getattr(facts, kind))
     ]
-    measurements = [
-        tuple(list(v) if isinstance(v, tuple) else v for v in dict(row).values()) for row in facts.measurements
-    ]
-    return {"records": records, "measurements": measurements}
+    return {"records": records}
 
 
 def _calibration_rows(speed: SpeedModel) -> dict[str, list[tuple[Any, ...]]]:
@@ -175,8 +204,14 @@ def _read_facts(connection: duckdb.DuckDBPyConnection) -> Facts:
     cursor = connection.execute("SELECT * FROM measurements ORDER BY id")
     columns = [name for name, *_ in cursor.description or ()]
     rows = (dict(zip(columns, row, strict=True)) for row in cursor.fetchall())
-    measurements = tuple(Measurement.model_construct(**{**row, "flags": tuple(row["flags"])}) for row in rows)
+    measurements = tuple(_measurement(row) for row in rows)
     return Facts.model_construct(**named, **listed, measurements=measurements)
+
+
+def _measurement(row: dict[str, Any]) -> Measurement:
+    """A row as it was validated when written: lists as tuples, mean counts whole where they are."""
+    counts = {name: int(row[name]) for name in MEAN_COUNTS if row[name] is not None and row[name].is_integer()}
+    return Measurement.model_construct(**{**row, **counts, "flags": tuple(row["flags"])})
 
 
 def _read_speed(connection: duckdb.DuckDBPyConnection) -> SpeedModel:

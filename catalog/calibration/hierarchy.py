@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
+from tqdm import tqdm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ Ints = NDArray[np.int64]
 
 STUDENT_T_DOF = 4.0
 TOTAL = "total"
+USUAL_ROWS = 5.0
+"""Rows that an engine's usual circumstances are held back by: few rows say little about what is usual."""
 
 
 class Combine(Protocol):
@@ -97,10 +100,13 @@ class Cases:
 class Specification:
     """What a kind of time consists of: its terms' prior log factors and its effects."""
 
+    quantity: Literal["prefill", "decode"]
     base: Mapping[str, tuple[float, float]]
     """term → (mean, sd) of its log factor before anything is known."""
     effects: tuple[Effect, ...]
     combine: Combine
+    usual: tuple[str, ...] = ()
+    """Effects on the whole that stand for the usual circumstances of their rows, the widest first: see ``fit``."""
 
     def all_effects(self) -> tuple[Effect, ...]:
         """The effects, preceded by one base effect per term."""
@@ -132,19 +138,6 @@ class Posterior:
         """Positions in ``mean`` of the effects that are not transient."""
         transient = {e.name for e in self.specification.effects if e.transient}
         return np.array([i for (name, _), i in self.index.items() if name not in transient], dtype=np.int64)
-
-    def elsewhere_variance(self) -> float:
-        """Variance of log t that the next source brings: its own transient effects and its noise."""
-        transient = (
-            self.spread[e.name] ** 2 for e in self.specification.effects if e.transient and "method" not in e.keys
-        )
-        return sum(transient) + self.noise_sd**2
-
-    def usual(self, effect: str, prefix: str) -> float:
-        """Mean of an effect over its levels that start with ``prefix``, each counted by its rows; 0 where there are none."""
-        at = [i for (name, level), i in self.index.items() if name == effect and level.startswith(prefix)]
-        rows = self.counts[at]
-        return float(self.mean[at] @ rows / rows.sum()) if rows.sum() > 0 else 0.0
 
     def columns(self, cases: Cases, effect: Effect) -> Ints:
         """Position of each row's level in ``mean``; -1 where it was never seen or is absent."""
@@ -192,7 +185,9 @@ def fit(
         start: a fit of similar rows, from which spreads and means are taken to start.
 
     Returns:
-        The posterior, with the covariance of all effects that are not transient.
+        The posterior, with the covariance of all effects that are not transient. Whoever asks next has some source and
+        version too, and does not say which: the mean of the transient effects over the rows of each of the
+        specification's ``usual`` effects is added to it.
     """
     effects = specification.all_effects()
     index, at = _index_levels(effects, cases)
@@ -202,11 +197,11 @@ def fit(
     if start is not None:
         _warm(posterior, start)
     work = _Work(posterior, cases, effects, at, [cases.values(e) for e in effects], log_seconds, noise_scale)
-    for _ in range(learn_rounds):
-        work.step(learn=True)
-    for _ in range(settle_rounds):
-        work.step(learn=False)
+    steps = [True] * learn_rounds + [False] * settle_rounds
+    for learn in tqdm(steps, f"fitting {specification.quantity}", disable=None if learn_rounds else True, leave=False):
+        work.step(learn=learn)
     posterior.covariance = work.covariance()
+    _settle_in(work)
     posterior.counts = np.sum([np.bincount(a[a >= 0], minlength=len(index)) for a in at], axis=0, dtype=np.float64)
     return posterior
 
@@ -221,6 +216,21 @@ def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[s
             index[effect.name, level] = len(index)
         at.append(np.array([index.get((effect.name, x), -1) for x in levels], dtype=np.int64))
     return index, at
+
+
+def _settle_in(work: _Work) -> None:
+    """Move what transient effects have in common over the rows of a ``usual`` effect into that effect."""
+    post, specification = work.posterior, work.posterior.specification
+    common = np.zeros(len(work.cases))
+    for effect, at in zip(work.effects, work.at, strict=True):
+        if effect.transient and effect.slope is None and not {"method", "speculative"} & set(effect.keys):
+            common += np.where(at >= 0, post.mean[at], 0.0)
+    for effect, at in zip(work.effects, work.at, strict=True):
+        if effect.name in specification.usual:
+            rows = np.bincount(at[at >= 0], minlength=len(post.mean))
+            shift = np.bincount(at[at >= 0], common[at >= 0], minlength=len(post.mean)) / (rows + USUAL_ROWS)
+            post.mean = post.mean + shift
+            common = common - np.where(at >= 0, shift[at], 0.0)
 
 
 def _warm(posterior: Posterior, start: Posterior) -> None:

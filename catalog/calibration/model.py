@@ -59,12 +59,13 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
     labels = dict(situations.labels) | {
         "source": np.array([x.measurement.source for x in lessons], dtype=object),
         "version": np.array([_version(x) for x in lessons], dtype=object),
+        "content": np.array([x.measurement.content for x in lessons], dtype=object),
     }
     return Table(
         situations,
         situations.load(asks[:, 0], asks[:, 1], asks[:, 2], asks[:, 3], values),
         np.array([x.log_seconds for x in lessons], dtype=float),
-        np.array([x.noise_scale for x in lessons], dtype=float),
+        np.array([x.noise_scale for x in lessons], dtype=float) * situations.noise_scale,
         labels,
         np.array([x.quantity for x in lessons], dtype=object),
         np.array([x.interleaved for x in lessons], dtype=float),
@@ -82,8 +83,7 @@ def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
         "log context": np.log2(1.0 + load.context / CONTEXT_SCALE),
         "log prompt": np.log2(np.maximum(load.isl, 1.0) / PROMPT_SCALE),
         "log concurrency": np.log2(load.concurrency),
-        "log units": situations.log_units,
-        "log draft": np.log(load.draft_tokens + 1.0),
+        **situations.numbers(),
     }
 
 

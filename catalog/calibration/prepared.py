@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.calibration.hierarchy import TOTAL, Cases, Effect, Posterior
+from catalog.calibration.intervals import scales
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from catalog.calibration.hierarchy import Floats, Ints
     from catalog.calibration.situations import Situations
 
-WORKLOAD_SLOPES = ("log context", "log concurrency")
+WORKLOAD_SLOPES = ("log context", "log concurrency", "log prompt")
 """Numbers that a question sets; the other slopes are properties of the config."""
 CHUNK = 2048
 """Configs whose covariances are gathered together: bounds the memory of the gather."""
@@ -41,6 +42,10 @@ class Prepared:
     """(n, effects): what multiplies the effect; 0 where it was never seen or is absent."""
     unseen: Floats
     """(n, effects): variance that a level never seen brings: the spread of its kind, squared."""
+    elsewhere: Mapping[str | None, Floats]
+    """slope → (n,): variance that the next measurement brings, its source, its run and its noise, per squared number."""
+    scale: Floats
+    """(2, n): factor on the standard deviation, for one stream and for several."""
 
     def take(self, rows: Ints) -> Prepared:
         """The same for some of the configs."""
@@ -51,6 +56,8 @@ class Prepared:
             columns=self.columns[rows],
             amounts=self.amounts[rows],
             unseen=self.unseen[rows],
+            elsewhere={slope: column[rows] for slope, column in self.elsewhere.items()},
+            scale=self.scale[:, rows],
         )
 
     def log_time(
@@ -70,7 +77,12 @@ class Prepared:
             amount = np.ones(len(rows)) if terms == (TOTAL,) else np.sum([share[t][rows] for t in terms], axis=0)
             weights[:, i] = amount * (_at(numbers[slope], rows) if slope else 1.0)
         parts = [self._variance(rows[i : i + CHUNK], weights[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
-        return np.asarray(np.sqrt(np.concatenate([np.zeros(0), *parts]) + self.posterior.elsewhere_variance()))
+        elsewhere = sum(
+            column[rows] * (_at(numbers[slope], rows) if slope else 1.0) ** 2
+            for slope, column in self.elsewhere.items()
+        )
+        scale = np.where(_at(numbers["log concurrency"], rows) > 0, self.scale[1, rows], self.scale[0, rows])
+        return np.asarray(scale * np.sqrt(np.concatenate([np.zeros(0), *parts]) + elsewhere))
 
     def _variance(self, rows: Ints, weights: Floats) -> Floats:
         """Variance of the weighted coordinates of some rows: gᵀ Σ g over the levels seen, plus the spreads of the others."""
@@ -85,10 +97,10 @@ class Prepared:
 def prepare(posterior: Posterior, situations: Situations) -> Prepared:
     """Work out what the workload does not change, for n configs."""
     specification = posterior.specification
-    static = {"log units": situations.log_units, "log draft": np.log(situations.draft_tokens + 1.0)}
+    static = situations.numbers()
     cases = Cases(situations.labels, static, {TOTAL: np.zeros(len(situations))})
     constant = {t: np.full(len(situations), mean) for t, (mean, _) in specification.base.items()}
-    constant[TOTAL] = _usual_version(posterior, situations)
+    constant[TOTAL] = np.zeros(len(situations))
     slopes: dict[tuple[str, str], Floats] = {}
     effects = [e for e in specification.all_effects() if not e.transient]
     for effect in effects:
@@ -104,14 +116,21 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
     for i, effect in enumerate(effects):
         onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
     columns, amounts, unseen = _levels(posterior, cases, effects, static)
-    return Prepared(posterior, constant, slopes, coordinates, onto, columns, amounts, unseen)
+    elsewhere = _elsewhere(posterior, situations)
+    scale = scales(specification.quantity, situations)
+    return Prepared(posterior, constant, slopes, coordinates, onto, columns, amounts, unseen, elsewhere, scale)
 
 
-def _usual_version(posterior: Posterior, situations: Situations) -> Floats:
-    """What the versions of each config's engine do on average: the next question runs some version, and does not say which."""
-    engines = situations.labels["engine"]
-    usual = {engine: posterior.usual("version", f"{engine} ") for engine in set(engines)}
-    return np.array([usual[engine] for engine in engines], dtype=float)
+def _elsewhere(posterior: Posterior, situations: Situations) -> dict[str | None, Floats]:
+    """Variance of log t that the next source brings to each config: its transient effects and its noise."""
+    variance: dict[str | None, Floats] = {None: (posterior.noise_sd * situations.noise_scale) ** 2}
+    for effect in posterior.specification.effects:
+        if effect.transient:
+            known = [situations.labels[key] for key in effect.keys if key in situations.labels]
+            present = np.all([[level is not None for level in column] for column in known], axis=0) if known else True
+            brought = np.broadcast_to(posterior.spread[effect.name] ** 2 * present, len(situations))
+            variance[effect.slope] = variance.get(effect.slope, np.zeros(len(situations))) + brought
+    return variance
 
 
 def _at(number: float | Floats, rows: Ints) -> float | Floats:

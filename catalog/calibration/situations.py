@@ -30,6 +30,14 @@ BLOCK_DRAFTERS = ("dflash", "dspark")
 """Drafters that propose a whole block in one pass."""
 FALLBACK_FLOPS_PER_BYTE = 100.0
 """Dense BF16 peak per byte/s of bandwidth where no peak is published; the device's own effect corrects it."""
+SPECULATIVE_NOISE = 3.0
+"""How many drafts are accepted depends on the very text, which no source repeats: such rows scatter this much more."""
+EXPERT_BYTES = 4e6
+"""Bytes of a usual expert of one layer; smaller ones are read less well."""
+LAYER_BYTES = 1e8
+"""Dense bytes of a usual layer."""
+ONE_BUILD = ("llama.cpp", "ds4")
+"""Engines that run one set of kernels; the others choose among back-ends that differ by version, flags and image."""
 LINK_BYTES_S = 25e9
 """ConnectX-7 at 200 Gb/s; used where a machine's link is not known."""
 
@@ -73,6 +81,23 @@ class Situations:
 
     def __len__(self) -> int:
         return len(self.shapes)
+
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """What is particular to each config and scales an effect: logarithms of units, drafts and matrix sizes."""
+        shapes = self.shapes
+        matrices = np.maximum(shapes.experts * shapes.moe_layers, 1.0)
+        return {
+            "log units": self.log_units,
+            "log draft": np.log(self.draft_tokens + 1.0),
+            "log expert": np.log2(np.maximum(shapes.expert_bytes / matrices, 1.0) / EXPERT_BYTES)
+            * (shapes.experts > 0),
+            "log layer": np.log2(shapes.dense_bytes / np.maximum(shapes.layers, 1.0) / LAYER_BYTES),
+        }
+
+    @property
+    def noise_scale(self) -> NDArray[np.float64]:
+        """How much noisier than plain decoding a measurement of each config is."""
+        return np.where(self.draft_tokens > 0, SPECULATIVE_NOISE, 1.0)
 
     def load(self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any) -> Load:
         """The workload's columns; scalars are spread over all configs."""
@@ -157,6 +182,8 @@ def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
     moe = model.moe
     dense_first = (moe.first_k_dense or 0) if moe else 0
     layers = model.layers or sum(g.layers for g in model.attention)
+    alone = sum(g.layers for g in model.attention if g.kind == "none")
+    mixers, feed_forwards = layers - alone, alone or layers
     return (
         weights.stored_bytes,
         weights.dense_read_bytes,
@@ -175,8 +202,8 @@ def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
         cache.state_bytes,
         full,
         window,
-        layers,
-        layers - dense_first if moe else 0,
+        (mixers + feed_forwards) / 2.0,
+        feed_forwards - dense_first if moe else 0,
         sum(g.layers for g in model.attention if g.kind in LINEAR_KINDS),
         model.hidden_size or 4096,
     )
@@ -245,5 +272,7 @@ def _labels(configs: Sequence[Config], methods: Sequence[str | None]) -> dict[st
         "architecture": column(architecture(c.model) for c in configs),
         "config": column(c.key for c in configs),
         "several": column("several" if c.units > 1 else None for c in configs),
+        "build": column(None if c.engine.family in ONE_BUILD else c.engine.family for c in configs),
         "method": column(methods),
+        "speculative": column("speculative" if m else None for m in methods),
     }

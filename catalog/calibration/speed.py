@@ -22,6 +22,7 @@ def _log(mean: float, sd: float) -> tuple[float, float]:
 
 
 DECODE = Specification(
+    quantity="decode",
     base={
         "weights": _log(1 / 0.82, 0.1),
         "experts": _log(1 / 0.7, 0.3),
@@ -32,7 +33,7 @@ DECODE = Specification(
         "moe": _log(1.0, 1.0),
         "linear": _log(1.0, 1.0),
         "sequence": _log(0.5, 1.0),
-        "link latency": _log(1.0, 1.0),
+        "link latency": _log(5.0, 1.5),
         "link": _log(1.0, 0.7),
         "draft": _log(1.0, 0.5),
         "interleave": _log(0.8, 0.4),
@@ -44,6 +45,9 @@ DECODE = Specification(
         Effect("device kernel", ("weights", "experts"), ("hardware", "engine family", "kernel"), 0.08),
         Effect("engine experts", ("experts",), ("engine family",), 0.25),
         Effect("kernel experts", ("experts",), ("engine family", "kernel"), 0.2),
+        Effect("engine expert size", ("experts",), ("engine family",), 0.08, slope="log expert"),
+        Effect("engine layer size", ("weights",), ("engine family",), 0.04, slope="log layer"),
+        Effect("device experts", ("experts",), ("hardware", "engine family"), 0.15),
         Effect("experts by concurrency", ("experts",), ("engine family",), 0.1, slope="log concurrency"),
         Effect("engine cache", ("kv",), ("engine family",), 0.3),
         Effect("device cache", ("kv",), ("hardware", "engine family"), 0.3),
@@ -58,7 +62,7 @@ DECODE = Specification(
         Effect("device compute", ("compute",), ("hardware",), 0.4),
         Effect("engine interleave", ("interleave",), ("engine family",), 0.3),
         Effect("body interleave", ("interleave",), ("body", "engine family"), 0.2),
-        Effect("engine link", ("link", "link latency"), ("engine family", "hardware"), 0.6),
+        Effect("engine link", ("link", "link latency"), ("engine family", "hardware"), 0.8),
         Effect("engine", (TOTAL,), ("engine",), 0.05),
         Effect("device engine", (TOTAL,), ("hardware", "engine"), 0.06),
         Effect("architecture", (TOTAL,), ("architecture", "engine family"), 0.06),
@@ -69,12 +73,19 @@ DECODE = Specification(
         Effect("model quant", (TOTAL,), ("model", "quant"), 0.04),
         Effect("body device", (TOTAL,), ("body", "engine family", "hardware"), 0.05),
         Effect("config", (TOTAL,), ("config",), 0.05),
-        Effect("engine units", (TOTAL,), ("engine family", "several"), 0.15, slope="log units"),
-        Effect("device units", (TOTAL,), ("hardware", "engine family", "several"), 0.15, slope="log units"),
+        Effect("units", (TOTAL,), ("several",), 0.3, slope="log units"),
+        Effect("hardware units", (TOTAL,), ("hardware", "several"), 0.3, slope="log units"),
+        Effect("engine units", (TOTAL,), ("engine family", "several"), 0.3, slope="log units"),
+        Effect("device units", (TOTAL,), ("hardware", "engine family", "several"), 0.2, slope="log units"),
+        Effect("body units", (TOTAL,), ("body", "engine family", "several"), 0.2, slope="log units"),
         Effect("version", (TOTAL,), ("version",), 0.05, transient=True),
         Effect("source", (TOTAL,), ("source",), 0.05, transient=True),
         Effect("source kernel", (TOTAL,), ("source", "engine family", "kernel"), 0.06, transient=True),
+        Effect("source build", (TOTAL,), ("source", "build", "kernel"), 0.1, transient=True),
         Effect("run", (TOTAL,), ("source", "config"), 0.05, transient=True),
+        Effect(
+            "source concurrency", (TOTAL,), ("source", "engine family"), 0.08, slope="log concurrency", transient=True
+        ),
         Effect("engine concurrency", (TOTAL,), ("engine family",), 0.05, slope="log concurrency"),
         Effect(
             "device concurrency", (TOTAL,), ("hardware", "engine family"), 0.05, slope="log concurrency", min_rows=3
@@ -91,11 +102,14 @@ DECODE = Specification(
         Effect("method context", (TOTAL,), ("method", "engine family"), 0.05, slope="log context"),
         Effect("method concurrency", (TOTAL,), ("method",), 0.08, slope="log concurrency"),
         Effect("method source", (TOTAL,), ("method", "source"), 0.15, transient=True),
+        Effect("content", (TOTAL,), ("speculative", "content"), 0.2, transient=True),
     ),
     combine=partial(physics.combine, streamed=physics.DECODE_STREAMED, computed=physics.DECODE_COMPUTED),
+    usual=("engine", "architecture"),
 )
 
 PREFILL = Specification(
+    quantity="prefill",
     base={
         "dense": _log(1 / 0.5, 0.4),
         "experts": _log(1 / 0.3, 0.5),
@@ -134,10 +148,12 @@ PREFILL = Specification(
         Effect("version", (TOTAL,), ("version",), 0.1, transient=True),
         Effect("source", (TOTAL,), ("source",), 0.1, transient=True),
         Effect("source kernel", (TOTAL,), ("source", "engine family", "kernel"), 0.1, transient=True),
+        Effect("source build", (TOTAL,), ("source", "build", "kernel"), 0.1, transient=True),
         Effect("run", (TOTAL,), ("source", "config"), 0.08, transient=True),
         Effect("device concurrency", (TOTAL,), ("hardware", "engine family"), 0.05, slope="log concurrency"),
         Effect("method", (TOTAL,), ("method",), 0.2),
         Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
     ),
     combine=partial(physics.combine, streamed=physics.PREFILL_STREAMED, computed=physics.PREFILL_COMPUTED),
+    usual=("engine", "device engine"),
 )

@@ -34,7 +34,10 @@ SHARPNESS = 4.0
 
 @dataclass(frozen=True)
 class Shapes:
-    """What physics needs to know of n (model, quant, engine) triples. Shapes (n,); bytes, parameters and counts."""
+    """What physics needs to know of n (model, quant, engine) triples. Shapes (n,); bytes, parameters and counts.
+
+    A layer is one token mixer and one feed-forward; where a model stacks them one by one, two of them count as one.
+    """
 
     stored_bytes: Floats
     dense_bytes: Floats

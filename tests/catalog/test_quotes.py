@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.facts import Measurement
-from catalog.quotes import independent_measurements, quotes
+from catalog.quotes import quotes
 
 ROW: dict[str, Any] = {
     "source": "maker",
@@ -31,7 +31,6 @@ def test_a_quote_by_another_source_counts_once() -> None:
     """The official row is kept, whatever the order of the files."""
     rows = [row("copy", source="blog"), row("first", evidence="official")]
     assert quotes(rows) == {"copy": "first"}
-    assert [m.id for m in independent_measurements(rows)] == ["first"]
 
 
 def test_the_earlier_of_equals_is_the_original() -> None:

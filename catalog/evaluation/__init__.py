@@ -1,0 +1,1 @@
+"""How far predictions are off on what they have not seen, and whether their intervals keep their word."""

@@ -1,0 +1,80 @@
+"""Which row teaches what, with what weight, and why no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catalog.calibration import evidence as module
+from catalog.calibration.evidence import TOUCHED, Evidence, evidence
+
+if TYPE_CHECKING:
+    from catalog.facts import Facts, Measurement
+
+
+@pytest.fixture(scope="module")
+def shipped(facts: Facts) -> Evidence:
+    """What the shipped measurements teach."""
+    return evidence(facts, facts.measurements)
+
+
+def figures(row: Measurement, touched: str) -> bool:
+    names = ("decode_tok_s", "decode_total_tok_s") if touched == "decode" else ("prefill_tok_s", "ttft_ms")
+    return any(getattr(row, name) is not None for name in names)
+
+
+def test_every_figure_is_accounted_for(facts: Facts, shipped: Evidence) -> None:
+    """A row that states a quantity either teaches it or says why not."""
+    stated = {(row.id, touched) for row in facts.measurements for touched in TOUCHED if figures(row, touched)}
+    assert {(x.measurement, x.quantity) for x in shipped.teachings} == stated
+    assert all(x.reason for x in shipped.teachings)
+
+
+def test_what_weighs_nothing_teaches_nothing(shipped: Evidence) -> None:
+    """And what weighs something is among the lessons of its quantity."""
+    weighty = {(x.measurement, x.quantity) for x in shipped.teachings if x.weight > 0}
+    taught = {(x.measurement.id, "decode" if x.quantity in {"decode", "total"} else "prefill") for x in shipped.lessons}
+    assert taught == weighty
+
+
+def test_a_flag_touches_its_own_quantity_alone(facts: Facts, shipped: Evidence) -> None:
+    """A prefill above the compute peak leaves the decode of its row to teach."""
+    weight = {(x.measurement, x.quantity): x.weight for x in shipped.teachings}
+    flagged = [row for row in facts.measurements if row.flags == ("pp-exceeds-compute-peak",)]
+    assert flagged
+    assert {weight[row.id, "prefill"] for row in flagged} == {0.0}
+    assert all(weight[row.id, "decode"] > 0 for row in flagged if figures(row, "decode"))
+
+
+def test_doubts_lower_the_weight(facts: Facts, shipped: Evidence) -> None:
+    """A maintainer's clean row counts whole, a user's less, one that only assumes plain decoding a quarter of that."""
+    weight = {x.measurement: x for x in shipped.teachings if x.quantity == "decode"}
+    by_reason = {x.reason: x.weight for x in weight.values()}
+    assert by_reason["clean"] == 1
+    assert by_reason["reported by one user"] == pytest.approx(1 / 1.44)
+    assumed = by_reason["no speculation is only assumed; reported by one user"]
+    assert assumed == pytest.approx(by_reason["reported by one user"] / 4)
+    unknown = [row for row in facts.measurements if row.speculation is None and figures(row, "decode")]
+    assert unknown
+    assert {weight[row.id].weight for row in unknown} == {0.0}
+
+
+def test_a_quotation_is_no_second_witness(shipped: Evidence) -> None:
+    """It names the row it repeats, and that row teaches or says why not."""
+    reasons = {(x.measurement, x.quantity): x.reason for x in shipped.teachings}
+    repeats = {key: reason.removeprefix("repeats ") for key, reason in reasons.items() if reason.startswith("repeats ")}
+    assert repeats
+    assert all((original, quantity) in reasons for (_, quantity), original in repeats.items())
+
+
+def test_when_rows_are_many_every_config_has_its_say(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound leaves out a config's further rows, never a config, and says so."""
+    whole = evidence(facts, facts.measurements)
+    configs = {(x.config.key, x.config.speculation) for x in whole.lessons if x.quantity in {"decode", "total"}}
+    monkeypatch.setattr(module, "MOST_ROWS", len(configs))
+    bounded = evidence(facts, facts.measurements)
+    kept = {(x.config.key, x.config.speculation) for x in bounded.lessons if x.quantity in {"decode", "total"}}
+    assert kept == configs
+    assert len(bounded.lessons) < len(whole.lessons)
+    assert any("rows teach already" in x.reason for x in bounded.teachings)
