@@ -120,6 +120,11 @@ class Catalog:
                     self._tables.pop(next(iter(self._tables)))
         return table
 
+    def of_model(self, model_id: str, hardware: Hardware, units: int = 1) -> Candidates:
+        """The configs of one model alone, for questions that ask about it on many machines. Not kept."""
+        found = candidates(self.facts, hardware, units, found=self._existing, of=model_id)
+        return tabulate_configs(self, list(found), hardware, units)
+
     def models_from(self, described: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Model]:
         """Models nobody listed, from (name, config.json fields) pairs. Raises ImportFileError naming the bad field."""
         named = [(f"{UNLISTED}-{slug(name)}", name, fields) for name, fields in described]

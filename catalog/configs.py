@@ -79,12 +79,14 @@ def loads(engine: Engine, quant: Quant, hardware: Hardware) -> bool:
     return engine.id in quant.engines if quant.engines else quant.family in engine.quant_families
 
 
-def candidates(facts: Facts, hardware: Hardware, units: int) -> Iterator[Config]:
-    """Every config that exists on ``units`` of the hardware, in the order of their ids."""
-    found = existing(facts)
+def candidates(
+    facts: Facts, hardware: Hardware, units: int, *, found: Existing | None = None, of: str | None = None
+) -> Iterator[Config]:
+    """Every config that exists on ``units`` of the hardware, in the order of their ids; ``of`` one model alone."""
+    found = found or existing(facts)
     engines = [e for e in facts.engines.values() if runs_on(e, hardware) and (units == 1 or e.multi_unit)]
     for model in facts.models.values():
-        if model.role == "catalog":
+        if model.role == "catalog" and of in {None, model.id}:
             for engine in engines:
                 yield from _of_model(facts, found, model, engine, hardware, units)
 

@@ -237,7 +237,7 @@ class Launch(Record):
     """How an engine is started.
 
     Placeholders, replaced literally (JSON braces in an option stay): {model}; {context} tokens of one stream; {slots}
-    streams; {total_context} = context x slots; {units}; {draft_tokens}. An option is appended to ``command``, one
+    streams; {total_context} = context x slots; {units}; {draft_tokens}; {memory_share} of a unit's memory. An option is appended to ``command``, one
     whose name starts with ``env_`` goes in front of it, and ``other_units`` runs on the other units first.
     """
 

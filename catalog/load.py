@@ -13,6 +13,7 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from tqdm import tqdm
 
 from catalog.facts import (
     Artifact,
@@ -107,7 +108,8 @@ class _Reader:
 
     def measurements(self) -> Iterator[Measurement]:
         """The rows of every ``measurements/<source>.csv``, in file order."""
-        for path in sorted((self.root / "measurements").glob("*.csv")):
+        paths = sorted((self.root / "measurements").glob("*.csv"))
+        for path in tqdm(paths, "reading measurements", disable=None, leave=False):
             yield from self.rows(f"measurements/{path.name}", Measurement, {"source": path.stem})
 
     def rows(self, name: str, kind: type[R], constant: dict[str, str] | None = None) -> list[R]:

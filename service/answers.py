@@ -6,13 +6,15 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
+from service.recommendation.compare import compare
+from service.recommendation.hardware import recommend_hardware
 from service.recommendation.predict import predict
 from service.recommendation.recommend import recommend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modelpicker.wire.questions import PredictQuestion, RecommendQuestion
+    from modelpicker.wire.questions import CompareQuestion, HardwareQuestion, PredictQuestion, RecommendQuestion
 
     from catalog.catalog import Catalog
 
@@ -40,6 +42,14 @@ class Answers:
     def predict(self, question: PredictQuestion) -> bytes:
         """Encoded answer of /predict for one config."""
         return self._once(question, lambda q: predict(self.catalog, q).model_dump_json().encode())
+
+    def recommend_hardware(self, question: HardwareQuestion) -> bytes:
+        """Encoded answer of /recommend/hardware."""
+        return self._once(question, lambda q: recommend_hardware(self.catalog, q).model_dump_json().encode())
+
+    def compare(self, question: CompareQuestion) -> bytes:
+        """Encoded answer of /compare."""
+        return self._once(question, lambda q: compare(self.catalog, q).model_dump_json().encode())
 
     def _once(self, question: Q, work: Callable[[Q], bytes]) -> bytes:
         key = (type(question), question)

@@ -45,6 +45,8 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         route_handlers=[
             asking.recommend,
             asking.post_recommend,
+            asking.recommend_hardware,
+            asking.compare,
             asking.predict,
             asking.post_predict,
             measurements.measurements,

@@ -1,4 +1,4 @@
-"""``/recommend`` and ``/predict``, by GET and by POST."""
+"""``/recommend`` and ``/predict``, by GET and by POST; ``/recommend/hardware`` and ``/compare``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from modelpicker.wire.questions import PredictBatch, PredictQuestion, RecommendQuestion
+from modelpicker.wire.questions import (
+    CompareQuestion,
+    HardwareQuestion,
+    PredictBatch,
+    PredictQuestion,
+    RecommendQuestion,
+)
 
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
@@ -34,6 +40,24 @@ async def post_recommend(request: Asked) -> Response[bytes]:
     answers: Answers = request.app.state.current.answers
     question = from_body(RecommendQuestion, await request.body(), request.headers.get("content-type", ""))
     return answered(request, answers, answers.recommend(question))
+
+
+@get("/recommend/hardware", sync_to_thread=True)
+def recommend_hardware(request: Asked) -> Response[bytes]:
+    """Rank the machines that run a model within the limits, with their prices where known."""
+    answers: Answers = request.app.state.current.answers
+    limit = request.app.state.settings.max_query_bytes
+    question = from_query(HardwareQuestion, request.scope["query_string"], limit)
+    return answered(request, answers, answers.recommend_hardware(question))
+
+
+@get("/compare", sync_to_thread=False)
+def compare(request: Asked) -> Response[bytes]:
+    """Set configs side by side under one load."""
+    answers: Answers = request.app.state.current.answers
+    limit = request.app.state.settings.max_query_bytes
+    question = from_query(CompareQuestion, request.scope["query_string"], limit)
+    return answered(request, answers, answers.compare(question))
 
 
 @get("/predict", sync_to_thread=False)

@@ -7,8 +7,14 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
-from modelpicker.wire.answers import MeasurementOut, Prediction, RecommendAnswer
-from modelpicker.wire.questions import PredictBatch, PredictQuestion, RecommendQuestion
+from modelpicker.wire.answers import CompareAnswer, HardwareAnswer, MeasurementOut, Prediction, RecommendAnswer
+from modelpicker.wire.questions import (
+    CompareQuestion,
+    HardwareQuestion,
+    PredictBatch,
+    PredictQuestion,
+    RecommendQuestion,
+)
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -51,7 +57,14 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 @cache
 def describe() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    answers: list[type[BaseModel]] = [RecommendAnswer, Prediction, MeasurementOut, *LISTED.values()]
+    answers: list[type[BaseModel]] = [
+        RecommendAnswer,
+        HardwareAnswer,
+        CompareAnswer,
+        Prediction,
+        MeasurementOut,
+        *LISTED.values(),
+    ]
     questions: list[type[BaseModel]] = [RecommendQuestion, PredictQuestion, PredictBatch]
     _, answer_schemas = models_json_schema([(m, "serialization") for m in answers], ref_template=REF)
     _, question_schemas = models_json_schema([(m, "validation") for m in questions], ref_template=REF)
@@ -75,6 +88,10 @@ def _paths() -> dict[str, Any]:
                 "Rank configs; hardware and models may be objects", "RecommendQuestion", _ref("RecommendAnswer")
             ),
         },
+        "/recommend/hardware": {
+            "get": _get("Rank machines that run a model within the limits", HardwareQuestion, _ref("HardwareAnswer")),
+        },
+        "/compare": {"get": _get("Set configs side by side", CompareQuestion, _ref("CompareAnswer"))},
         "/predict": {
             "get": _get("What one config does", PredictQuestion, _ref("Prediction")),
             "post": _post("Up to 1,000 predictions in one call", "PredictBatch", _list("predictions", {})),

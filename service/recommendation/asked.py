@@ -96,7 +96,7 @@ def resolve(catalog: Catalog, question: RecommendQuestion) -> Asked:
     table = catalog.candidates(hardware, question.units)
     if question.models:
         table = catalog.with_models(_described(catalog, question), hardware, question.units)
-    chosen = table.take(np.flatnonzero(_matches(catalog, question, table)))
+    chosen = table.take(np.flatnonzero(matches(catalog, question, table)))
     if len(chosen) == 0 and question.model and question.quant:
         chosen = _by_name(catalog, question, hardware)
     return Asked(hardware, workload, chosen)
@@ -122,13 +122,18 @@ def _check_names(catalog: Catalog, question: RecommendQuestion) -> None:
     }
     for field, names in known.items():
         for value in getattr(question, field):
-            if value not in names:
-                nearest = difflib.get_close_matches(value, list(names), n=3, cutoff=0.5)
-                hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
-                raise BadQuestionError(field, f"no {field} is called {value!r}{hint}")
+            known_name(field, value, names)
 
 
-def _matches(catalog: Catalog, question: RecommendQuestion, table: Candidates) -> Bools:
+def known_name(field: str, value: str, names: Iterable[str]) -> None:
+    """Raises BadQuestionError with the nearest known names where a value is none of them."""
+    if value not in names:
+        nearest = difflib.get_close_matches(value, list(names), n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+        raise BadQuestionError(field, f"no {field} is called {value!r}{hint}")
+
+
+def matches(catalog: Catalog, question: RecommendQuestion, table: Candidates) -> Bools:
     """Rows that every filter lets through."""
     keep = np.ones(len(table), dtype=bool)
     keep &= _named(question.quant, catalog.quant_ids, table.quant_index)

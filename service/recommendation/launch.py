@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -10,8 +11,11 @@ from catalog.calibration.situations import draft
 
 if TYPE_CHECKING:
     from catalog.calibration.situations import Config
+    from catalog.facts import Hardware
     from catalog.prediction import Workload
 
+MOST_MEMORY = 0.95
+"""Share of the memory that an engine is never told to exceed."""
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -32,6 +36,7 @@ def launch(config: Config, workload: Workload) -> str | None:
         "units": str(workload.units),
         "draft_tokens": str(tokens),
         "kv_dtype": workload.kv_dtype,
+        "memory_share": f"{memory_share(config.hardware, workload):.2f}",
     }
     wanted = [
         f"kv_{workload.kv_dtype}",
@@ -42,11 +47,18 @@ def launch(config: Config, workload: Workload) -> str | None:
     options = [template.options[name] for name in wanted if name and name in template.options]
     environment = [template.options[f"env_{name}"] for name in wanted if name and f"env_{name}" in template.options]
     command = " ".join([*environment, template.command, *options])
-    if method and method not in template.options:
+    if method and method not in template.options and f"env_{method}" not in template.options:
         command += f"  # speculation {config.speculation} has to be added: its flags are not in the catalog"
     if workload.units > 1 and "other_units" in template.options:
         command = f"# on the other units: {template.options['other_units']}\n{command}"
     return PLACEHOLDER.sub(lambda found: _quoted(values, found), command)
+
+
+def memory_share(hardware: Hardware, workload: Workload) -> float:
+    """The share of a unit's memory that the evaluated budget is, rounded down; never so much that nothing is left."""
+    total = hardware.memory_usable_bytes or (hardware.memory_gb or 0.0) * 1e9
+    share = workload.budget_bytes / total if total else MOST_MEMORY
+    return max(math.floor(100.0 * min(share, MOST_MEMORY)) / 100.0, 0.01)
 
 
 def _quoted(values: dict[str, str], found: re.Match[str]) -> str:

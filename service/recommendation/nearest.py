@@ -65,11 +65,14 @@ class Change(NamedTuple):
 class Neighbourhood:
     """Finds nearest changes for rejected rows of one answer; what several rows need is judged once."""
 
-    def __init__(self, catalog: Catalog, question: RecommendQuestion, judged: Judged) -> None:
+    def __init__(
+        self, catalog: Catalog, question: RecommendQuestion, judged: Judged, everything: Judged | None = None
+    ) -> None:
+        """``everything`` is where other quants and models are sought; default: all candidates of the machine."""
         self._catalog = catalog
         self._question = question
         self._judged = judged
-        self._open: Judged | None = None
+        self._open = everything
 
     def nearest(self, row: int) -> Nearest | None:
         """The first change, in the order of the reasons, that makes the row feasible; None if there is none."""

@@ -187,6 +187,62 @@ class Prediction(Figures):
     reasons: tuple[Reason, ...]
 
 
+class Machine(Answer):
+    """A machine, with what all asked units of it cost where that is known."""
+
+    hardware: str
+    name: str
+    vendor: str
+    units: int
+    price_usd: float | None
+    price_source: str | None
+
+
+class HardwareChoice(Machine):
+    """A machine that meets the limits, ranked, with the best config of the model on it."""
+
+    rank: int
+    best: Prediction
+
+
+class HardwareRejection(Machine):
+    """A machine that does not, with the config that comes nearest and its reasons; null: no config exists there."""
+
+    config: Config | None
+    reasons: tuple[Reason, ...]
+    nearest: Nearest | None
+
+
+class HardwareAnswer(Answer):
+    """Answer of /recommend/hardware. considered = feasible + rejected, in machines."""
+
+    request: dict[str, object]
+    recommendations: tuple[HardwareChoice, ...]
+    rejected: tuple[HardwareRejection, ...]
+    counts: Counts
+    catalog_version: str
+
+
+class Difference(Answer):
+    """One figure of every compared config, which of them is best, and whether the intervals keep it apart from all others."""
+
+    figure: str
+    unit: str
+    values: tuple[float | None, ...]
+    best: int | None
+    certain: bool
+
+
+class CompareAnswer(Answer):
+    """Answer of /compare: the predictions in the order asked, and their figures side by side."""
+
+    request: dict[str, object]
+    predictions: tuple[Prediction, ...]
+    differences: tuple[Difference, ...]
+    summary: str
+    catalog_version: str
+
+
 class MeasurementOut(Answer):
     """A measurement as published, with what is known of its conditions."""
 

@@ -6,15 +6,17 @@ service validates with them, the SDK builds from them, the command line and the 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Task = Literal["general", "coding", "reasoning", "math", "agentic", "vision"]
 Modality = Literal["text", "vision", "audio", "video"]
 KvDtype = Literal["auto", "f16", "fp8", "q8_0"]
 SpeculationPolicy = Literal["allow", "never", "only"]
 EvidenceFilter = Literal["any", "measured", "official"]
+HardwareSortKey = Literal["price", "speed", "memory"]
 SortKey = Literal["balanced", "speed", "quality", "latency", "memory"]
 Vendor = Literal["nvidia", "amd", "apple", "intel", "cpu"]
 
@@ -36,6 +38,20 @@ def _pieces(part: object) -> list[object]:
 
 Slug = Annotated[str, Field(min_length=1, max_length=100)]
 Filter = Annotated[tuple[Slug, ...], BeforeValidator(_split), Field(max_length=MAX_FILTER)]
+CONFIG_NAME = r"^[^/@:]+/[^/@:]+/[^/@:]+(/[^/@:]+)?(@[^/@:]+(:[1-9][0-9]?)?)?$"
+
+
+def _config_name(value: str) -> str:
+    if not re.fullmatch(CONFIG_NAME, value):
+        raise ValueError(
+            "write model/quant/engine, then /speculation and @hardware or @hardware:units where they differ"
+        )
+    return value
+
+
+ConfigName = Annotated[
+    str, Field(max_length=300, json_schema_extra={"pattern": CONFIG_NAME}), AfterValidator(_config_name)
+]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
@@ -68,11 +84,10 @@ class ModelObject(Question):
     name: Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class Workload(Question):
-    """Where and how the model runs: hardware, request shape, streams."""
+class Load(Question):
+    """How the model is used: request shape, streams, and the memory of each unit."""
 
-    hardware: Slug | HardwareObject = Field("dgx-spark", description="hardware id, or (POST) an object")
-    units: Annotated[int, Field(ge=1, le=64)] = Field(1, description="how many of it")
+    units: Annotated[int, Field(ge=1, le=64)] = Field(1, description="how many of the hardware")
     memory_gb: Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)] | None = Field(
         None,
         description="budget per unit for all the engine takes, GB (1e9); default: the hardware's safe usable memory",
@@ -86,7 +101,7 @@ class Workload(Question):
     kv_dtype: KvDtype = Field("auto", description="KV cache type; auto is the engine's default")
 
     @model_validator(mode="after")
-    def _context_holds_the_input(self) -> Workload:
+    def _context_holds_the_input(self) -> Load:
         if self.isl is not None and self.context is not None and self.context < self.isl:
             raise ValueError(f"context ({self.context}) is smaller than isl ({self.isl}): raise context or lower isl")
         return self
@@ -102,8 +117,14 @@ class Workload(Question):
         return self.context if self.context is not None else self.input_tokens
 
 
-class RecommendQuestion(Workload):
-    """``GET /recommend`` and ``POST /recommend``: which config should I pick?"""
+class Workload(Load):
+    """Where and how the model runs: a load on some hardware."""
+
+    hardware: Slug | HardwareObject = Field("dgx-spark", description="hardware id, or (POST) an object")
+
+
+class Limits(Question):
+    """What a config must reach, and which configs are meant."""
 
     min_tg: Rate = Field(10.0, description="decode tok/s of one stream")
     min_pp: Rate | None = Field(None, description="prefill tok/s in total")
@@ -113,20 +134,25 @@ class RecommendQuestion(Workload):
         None, description="quality index 0-100 for the task"
     )
     task: Task = Field("general", description="what the quality index is for")
-    model: Filter = Field((), description="model ids")
-    family: Filter = Field((), description="model families")
     quant: Filter = Field((), description="quant ids")
     engine: Filter = Field((), description="engine ids")
-    license: Filter = Field((), description="licenses")
-    modality: Annotated[tuple[Modality, ...], BeforeValidator(_split), Field(max_length=4)] = Field(
-        (), description="the model must accept all of these"
-    )
     speculation: SpeculationPolicy = Field("allow", description="allow, never or only speculative configs")
     evidence: EvidenceFilter = Field(
         "any", description="measured: some usable measurement of that very config; official: by the hardware's vendor"
     )
     confidence: Annotated[float, Field(ge=0.5, le=0.99, allow_inf_nan=False)] = Field(
         0.5, description="probability with which each speed limit must hold"
+    )
+
+
+class RecommendQuestion(Workload, Limits):
+    """``GET /recommend`` and ``POST /recommend``: which config should I pick?"""
+
+    model: Filter = Field((), description="model ids")
+    family: Filter = Field((), description="model families")
+    license: Filter = Field((), description="licenses")
+    modality: Annotated[tuple[Modality, ...], BeforeValidator(_split), Field(max_length=4)] = Field(
+        (), description="the model must accept all of these"
     )
     sort: SortKey = Field("balanced", description="order of the recommendations")
     per_model: Annotated[int, Field(ge=1, le=100)] = Field(
@@ -137,6 +163,31 @@ class RecommendQuestion(Workload):
     models: Annotated[tuple[ModelObject, ...], Field(max_length=20)] = Field(
         (), description="(POST) models nobody listed yet, as config.json numbers"
     )
+
+
+class HardwareQuestion(Load, Limits):
+    """``GET /recommend/hardware``: which machine should I run this model on? The other way round."""
+
+    model: Slug = Field(description="model id")
+    hardware: Filter = Field((), description="hardware ids; default: all that are listed")
+    vendor: Annotated[tuple[Vendor, ...], BeforeValidator(_split), Field(max_length=5)] = Field(
+        (), description="vendors of the hardware"
+    )
+    max_price_usd: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] | None = Field(
+        None, description="price of all units; hardware of unknown price is left out"
+    )
+    sort: HardwareSortKey = Field("price", description="order of the machines; unknown prices come after known ones")
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(10, description="machines that come back")
+    rejected_limit: Annotated[int, Field(ge=0, le=100)] = Field(10, description="rejections that come back")
+
+
+class CompareQuestion(Workload):
+    """``GET /compare``: configs side by side under one load."""
+
+    config: Annotated[tuple[ConfigName, ...], BeforeValidator(_split), Field(min_length=2, max_length=10)] = Field(
+        description="model/quant/engine, with /speculation and @hardware or @hardware:units where they differ"
+    )
+    task: Task = Field("general", description="what the quality index is for")
 
 
 class PredictQuestion(Workload):
