@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_MEMORY = 0.95
 """Share of the memory that an engine is never told to exceed."""
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -27,7 +28,7 @@ def launch(config: Config, workload: Workload) -> str | None:
     method, tokens = draft(config.speculation)
     context = workload.context + workload.osl
     values = {
-        "model": config.model.hf_id or config.model.id,
+        "model": checkpoint(config) or config.model.hf_id or config.model.id,
         "quant": config.quant.id.upper() if config.quant.family.startswith("gguf") else config.quant.id,
         "name": config.model.id,
         "context": str(context),
@@ -49,9 +50,21 @@ def launch(config: Config, workload: Workload) -> str | None:
     command = " ".join([*environment, template.command, *options])
     if method and method not in template.options and f"env_{method}" not in template.options:
         command += f"  # speculation {config.speculation} has to be added: its flags are not in the catalog"
+    if "{model}" in template.command and checkpoint(config) is None:
+        command += f"  # give it a {config.quant.id} checkpoint of the model: the catalog names none"
     if workload.units > 1 and "other_units" in template.options:
         command = f"# on the other units: {template.options['other_units']}\n{command}"
     return PLACEHOLDER.sub(lambda found: _quoted(values, found), command)
+
+
+def checkpoint(config: Config) -> str | None:
+    """The published repository of the model in this quant: its own, or one that the data names; None where none is known."""
+    model, quant = config.model, config.quant
+    if quant.family == "native" or quant.self_made or quant.id in model.native_quants:
+        return model.hf_id
+    format_name = quant.id.partition("-")[0]
+    named = (alias for alias in model.aliases if REPOSITORY.fullmatch(alias) and format_name in alias.lower())
+    return next(named, None)
 
 
 def memory_share(hardware: Hardware, workload: Workload) -> float:

@@ -94,6 +94,17 @@ def test_the_command_says_what_was_evaluated(ask: Callable[..., dict[str, Any]])
     assert (option["-c"], option["-np"], option["-ub"]) == ("32768", "4", "2048")
 
 
+def test_the_checkpoint_is_of_the_quant(ask: Callable[..., dict[str, Any]]) -> None:
+    """The published one where the data names it, the file of that quant for GGUF; else it is said that none is known."""
+    nemotron = ask("/predict", model="nemotron-3-nano-30b-a3b", quant="nvfp4", engine="vllm")["launch"]
+    assert shlex.split(nemotron)[2] == "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4"
+    gguf = ask("/predict", model="qwen3.6-27b", quant="ud-q4_k_xl", engine="llama.cpp")["launch"]
+    assert "qwen3.6-27b-UD-Q4_K_XL.gguf" in gguf
+    unknown = ask("/predict", model="qwen3-8b", quant="nvfp4", engine="vllm")["launch"]
+    assert "the catalog names none" in unknown
+    assert shlex.split(unknown, comments=True)[2] == "Qwen/Qwen3-8B"
+
+
 def test_two_units_are_in_the_command(ask: Callable[..., dict[str, Any]]) -> None:
     """Tensor parallel for TensorRT-LLM; for llama.cpp the other unit's server as well."""
     answer = ask("/predict", model="qwen3-235b-a22b", quant="nvfp4", engine="trt-llm", units=2)
