@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Request, Response, get
 from modelpicker.wire.answers import Config, MeasurementOut
-from modelpicker.wire.questions import _split
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from modelpicker.wire.questions import MeasurementsQuestion
 
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
@@ -19,26 +18,6 @@ from service.api.reading import from_query
 if TYPE_CHECKING:
     from catalog.facts import Facts, Measurement
     from service.answers import Answers
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(max_length=100)]
-
-
-class MeasurementsQuestion(BaseModel):
-    """Filters of the listing; each may be repeated or comma-separated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: Names = Field((), description="measurement ids")
-    source: Names = Field((), description="source ids")
-    model: Names = Field((), description="model ids")
-    quant: Names = Field((), description="quant ids")
-    engine: Names = Field((), description="engine ids")
-    hardware: Names = Field((), description="hardware ids")
-    speculation: Names = Field((), description="none or methods")
-    evidence: Names = Field((), description="official, maintainer, community, own")
-    limit: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="rows of one page")
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="next_cursor of the page before")
-
 
 FILTERS = ("id", "source", "model", "quant", "engine", "hardware", "speculation", "evidence")
 

@@ -11,6 +11,7 @@ from modelpicker.wire.answers import CompareAnswer, HardwareAnswer, MeasurementO
 from modelpicker.wire.questions import (
     CompareQuestion,
     HardwareQuestion,
+    MeasurementsQuestion,
     PredictBatch,
     PredictQuestion,
     RecommendQuestion,
@@ -20,7 +21,6 @@ from pydantic.json_schema import models_json_schema
 
 from catalog.facts import Engine, Hardware, Model, Quant, Source
 from service.api.listings import KINDS
-from service.api.measurements import MeasurementsQuestion
 from service.api.reading import parameters
 
 VERSION = "0.1.0"

@@ -272,3 +272,11 @@ class MeasurementOut(Answer):
     raw_model: str | None
     raw_quant: str | None
     note: str | None
+
+
+class MeasurementsPage(Answer):
+    """Answer of /measurements: one page; null cursor on the last."""
+
+    measurements: tuple[MeasurementOut, ...]
+    next_cursor: str | None
+    catalog_version: str

@@ -202,6 +202,21 @@ class PredictQuestion(Workload):
     task: Task = Field("general", description="what the quality index is for")
 
 
+class MeasurementsQuestion(Question):
+    """``GET /measurements``: filters of the listing; each may be repeated or comma-separated."""
+
+    id: Filter = Field((), description="measurement ids")
+    source: Filter = Field((), description="source ids")
+    model: Filter = Field((), description="model ids")
+    quant: Filter = Field((), description="quant ids")
+    engine: Filter = Field((), description="engine ids")
+    hardware: Filter = Field((), description="hardware ids")
+    speculation: Filter = Field((), description="none or methods")
+    evidence: Filter = Field((), description="official, maintainer, community, own")
+    limit: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="rows of one page")
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="next_cursor of the page before")
+
+
 class PredictBatch(Question):
     """``POST /predict``: up to 1,000 predictions in one call, answered in the same order."""
 
