@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,32 +26,10 @@ from modelpicker.wire import questions
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "clients" / "python" / "README.md"
-
-
-@pytest.fixture(scope="module")
-def url(catalog_file: Path) -> Iterator[str]:
-    """A service on a free port of this machine, stopped afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {"MODELPICKER_CATALOG": str(catalog_file), "MODELPICKER_LOG_LEVEL": "error"}
-    with subprocess.Popen([sys.executable, "-m", "service", "--port", str(port)], cwd=ROOT, env=environment) as process:
-        found = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(300):
-                try:
-                    if httpx.get(f"{found}/health/ready").is_success:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            yield found
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 def test_every_call_answers_in_its_type(url: str) -> None:

@@ -1,0 +1,143 @@
+"""The ``modelpicker`` command: every question of the wire as options, a table for people or JSON for pipes.
+
+Exit status: 0 found, 1 nothing feasible (or no answer), 2 bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any, get_origin
+
+from pydantic import ValidationError
+
+from modelpicker import endpoints
+from modelpicker.client import Client
+from modelpicker.errors import BadRequestError, ConnectionFailedError, NotFoundError, ProblemError
+from modelpicker.tables import compared, machines, page, predicted, recommended, records
+from modelpicker.transport import Options
+from modelpicker.wire.answers import CompareAnswer, HardwareAnswer, MeasurementsPage, Prediction, RecommendAnswer
+from modelpicker.wire.questions import (
+    CompareQuestion,
+    HardwareQuestion,
+    MeasurementsQuestion,
+    PredictQuestion,
+    RecommendQuestion,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pydantic import BaseModel
+
+FOUND, NOTHING, BAD = 0, 1, 2
+OBJECTS = frozenset({"models", "cursor"})
+"""Fields that make no sense as an option."""
+QUESTIONS: dict[str, tuple[type[BaseModel], str]] = {
+    "recommend": (RecommendQuestion, "rank configs that meet limits, and say why others do not"),
+    "predict": (PredictQuestion, "what one config does"),
+    "compare": (CompareQuestion, "configs side by side"),
+    "machines": (HardwareQuestion, "rank machines that run a model within limits"),
+    "measurements": (MeasurementsQuestion, "published figures"),
+}
+LISTINGS = ("models", "hardware", "quants", "engines", "sources")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    connection = Options(**({"url": options.url} if options.url else {}))
+    try:
+        with Client(connection) as client:
+            return _run(client, options)
+    except (ValidationError, ValueError) as error:
+        print(_said(error), file=sys.stderr)
+        return BAD
+    except (BadRequestError, NotFoundError) as error:
+        for name, reason in error.errors or (("", str(error)),):
+            print(f"--{name.replace('_', '-')}: {reason}" if name else reason, file=sys.stderr)
+        return BAD
+    except (ProblemError, ConnectionFailedError) as error:
+        print(f"{connection.url}: {error}", file=sys.stderr)
+        return NOTHING
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="modelpicker", description="Which model, quant and engine should I run?")
+    parser.add_argument("--url", help="the service; default MODELPICKER_URL, else http://127.0.0.1:8000")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (question, words) in QUESTIONS.items():
+        command = commands.add_parser(name, help=words, description=words)
+        command.add_argument("--json", action="store_true", help="the answer as the service gave it")
+        for field, info in question.model_fields.items():
+            if field not in OBJECTS:
+                many = get_origin(info.annotation) is tuple
+                command.add_argument(
+                    f"--{field.replace('_', '-')}", dest=field, action="append" if many else "store",
+                    help=(info.description or field).replace("%", "%%"),
+                )  # fmt: skip
+    for name in LISTINGS:
+        command = commands.add_parser(name, help=f"the known {name}")
+        command.add_argument("--json", action="store_true", help="the answer as the service gave it")
+        command.add_argument("id", nargs="?", help="one of them")
+    return parser
+
+
+def _run(client: Client, options: argparse.Namespace) -> int:
+    if options.command in LISTINGS:
+        call = endpoints.record(options.command, options.id) if options.id else endpoints.listing(options.command)
+    else:
+        question, _ = QUESTIONS[options.command]
+        given = {name: value for name in question.model_fields if (value := getattr(options, name, None)) is not None}
+        call = _call(options.command, given)
+    raw = client.with_raw_response(call)
+    print(raw.content.decode() if options.json else _table(options, raw.answer))
+    return _status(raw.answer)
+
+
+def _call(command: str, given: dict[str, Any]) -> endpoints.Call[Any]:
+    if command == "measurements":
+        return endpoints.measurements(given, None)
+    calls: dict[str, Callable[[dict[str, Any]], endpoints.Call[Any]]] = {
+        "recommend": endpoints.recommend,
+        "predict": endpoints.predict,
+        "compare": endpoints.compare,
+        "machines": endpoints.recommend_hardware,
+    }
+    return calls[command](given)
+
+
+def _table(options: argparse.Namespace, answer: Any) -> str:
+    if isinstance(answer, RecommendAnswer):
+        return recommended(answer)
+    if isinstance(answer, HardwareAnswer):
+        return machines(answer)
+    if isinstance(answer, CompareAnswer):
+        return compared(answer)
+    if isinstance(answer, Prediction):
+        return predicted(answer)
+    if isinstance(answer, MeasurementsPage):
+        return page(answer)
+    return records(options.command, answer)
+
+
+def _status(answer: Any) -> int:
+    """1, with the reason on stderr, where a question that seeks something feasible found nothing."""
+    if isinstance(answer, (RecommendAnswer, HardwareAnswer)) and not answer.recommendations:
+        advice = getattr(answer, "advice", None)
+        print(advice or "nothing meets these limits; the rejections say why", file=sys.stderr)
+        return NOTHING
+    return FOUND
+
+
+def _said(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        return "\n".join(
+            f"--{'.'.join(map(str, e['loc'])).replace('_', '-')}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
