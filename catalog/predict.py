@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from catalog.calibration.model import CONTEXT_SCALE, PROMPT_SCALE, log_accepted
+from catalog.calibration.model import log_accepted, numbers, ragged
 from catalog.physics import terms as physics
 from catalog.physics.kv import kv_bytes_per_value
 from catalog.physics.memory import memory_bytes
@@ -41,15 +41,15 @@ def predict(candidates: Candidates, workload: Workload, *, intervals: bool = Tru
     shapes, devices = situations.shapes, situations.devices
     context = _mean_context(workload)
     middle = _load(candidates, workload, context, streams)
-    numbers = _numbers(workload, streams)
+    scales = numbers(situations, middle)
     rows = np.arange(len(candidates)) if intervals else np.zeros(0, dtype=np.int64)
     none = np.zeros(len(candidates))
 
     prefill = _prefill(candidates, workload, streams)
     prefill_s = prefill.seconds
     ceiling_prefill = physics.prefill_ceiling_tok_s(shapes, devices)
-    prefill_sd = _spread(candidates.prefill.log_sd(prefill.share, numbers, rows), none)
-    ttft_s = prefill_s * (streams + 1.0) / 2.0 + _first_token_s(candidates, prefill, numbers)
+    prefill_sd = _spread(candidates.prefill.log_sd(prefill.share, scales, rows), none)
+    ttft_s = prefill_s * (streams + 1.0) / 2.0 + _first_token_s(candidates, prefill, scales)
 
     lone = _pace(candidates, workload, 1)
     paced = {n: _pace(candidates, workload, n) for n in _steps(streams) if n > 1} | {1: lone}
@@ -59,7 +59,7 @@ def predict(candidates: Candidates, workload: Workload, *, intervals: bool = Tru
     throughput = streams * np.minimum(together, ceiling)
     single = np.minimum(np.exp(-lone.log_token_s[0]), _ceiling(candidates, _load(candidates, workload, context, 1)))
     share = paced[max(n for n in paced if n <= streams)].share
-    decode_sd = _spread(candidates.decode.log_sd(share, numbers, rows), none)
+    decode_sd = _spread(candidates.decode.log_sd(share, scales, rows), none)
 
     decode_s = workload.osl / decode
     latency_s = ttft_s + decode_s
@@ -112,20 +112,22 @@ def _prefill(candidates: Candidates, workload: Workload, streams: int) -> _Prefi
     shapes, devices = candidates.situations.shapes, candidates.situations.devices
     load = _load(candidates, workload, workload.context, streams)
     terms = physics.prefill_terms(shapes, devices, load, np.zeros(len(candidates)))
-    log_s, share = candidates.prefill.log_time(terms, _numbers(workload, streams))
+    log_s, share = candidates.prefill.log_time(terms, numbers(candidates.situations, load))
     least = workload.isl / physics.prefill_ceiling_tok_s(shapes, devices)
     return _Prefill(np.maximum(np.exp(log_s), least), terms, share)
 
 
 def _pace(candidates: Candidates, workload: Workload, streams: int) -> _Pace:
     shapes, devices, context = candidates.situations.shapes, candidates.situations.devices, _mean_context(workload)
-    load, numbers = _load(candidates, workload, context, streams), _numbers(workload, streams)
+    load = _load(candidates, workload, context, streams)
+    scales = numbers(candidates.situations, load)
     waits = _prefill(candidates, workload, streams).seconds if streams > 1 else np.zeros(len(candidates))
     terms = physics.decode_terms(shapes, devices, load, waits, np.zeros(len(candidates)))
-    log_each, share = candidates.decode.log_time(terms, numbers)
+    log_each, share = candidates.decode.log_time(terms, scales)
     log_all = log_each
     if streams > 1:
-        log_all, _ = candidates.decode.log_time({**terms, "interleave": 2.0 * terms["interleave"]}, numbers)
+        waiting, served = {**terms, "interleave": 2.0 * terms["interleave"]}, scales | ragged(load, np.ones(len(waits)))
+        log_all, _ = candidates.decode.log_time(waiting, served)
     return _Pace(np.stack([log_each, log_all]) - log_accepted(load), share)
 
 
@@ -150,22 +152,14 @@ def rising(log_token_s: Mapping[int, Floats], streams: int) -> Floats:
     return np.asarray(slowest[below] + (place - below) * (slowest[above] - slowest[below]))
 
 
-def _numbers(workload: Workload, streams: float) -> dict[str, float]:
-    return {
-        "log context": float(np.log2(1.0 + _mean_context(workload) / CONTEXT_SCALE)),
-        "log prompt": float(np.log2(max(workload.isl, 1) / PROMPT_SCALE)),
-        "log concurrency": float(np.log2(streams)),
-    }
-
-
 def _spread(log_sd: Floats, none: Floats) -> Floats:
     return log_sd if len(log_sd) == len(none) else none
 
 
-def _first_token_s(candidates: Candidates, prefill: _Prefill, numbers: dict[str, float]) -> Floats:
+def _first_token_s(candidates: Candidates, prefill: _Prefill, scales: Mapping[str, Floats]) -> Floats:
     """What the first token takes beyond the prefill: tokenising, scheduling, the first step, as measured TTFTs show."""
     first = {**prefill.terms, "first": np.full(len(candidates), 10.0 * physics.STEP_SECONDS)}
-    return np.maximum(np.exp(candidates.prefill.log_time(first, numbers)[0]) - prefill.seconds, 0.0)
+    return np.maximum(np.exp(candidates.prefill.log_time(first, scales)[0]) - prefill.seconds, 0.0)
 
 
 def _ceiling(candidates: Candidates, load: Load) -> Floats:

@@ -126,6 +126,8 @@ class Posterior:
     spread: dict[str, float]
     noise_sd: float
     counts: Floats = field(default_factory=lambda: np.zeros(0))
+    usual: Floats | float = 0.0
+    """What of ``mean`` is the usual circumstance of an effect's rows, not the effect."""
 
     @cached_property
     def place(self) -> Ints:
@@ -143,18 +145,21 @@ class Posterior:
         """Position of each row's level in ``mean``; -1 where it was never seen or is absent."""
         return np.array([self.index.get((effect.name, level), -1) for level in cases.levels(effect)], dtype=np.int64)
 
-    def log_time(self, cases: Cases) -> Floats:
-        """Posterior mean of log t: the effects at their means. Shape (n,)."""
-        factors, total = self._log_factors(cases)
+    def log_time(self, cases: Cases, *, measured: bool = False) -> Floats:
+        """Log t at the effects' means, shape (n,): as the next question is answered, or as these very sources measured it."""
+        factors, total = self._log_factors(cases, measured=measured)
         seconds, _ = self.specification.combine({t: cases.terms[t] * np.exp(f) for t, f in factors.items()})
         return np.log(seconds) + total
 
-    def _log_factors(self, cases: Cases) -> tuple[dict[str, Floats], Floats]:
+    def _log_factors(self, cases: Cases, *, measured: bool) -> tuple[dict[str, Floats], Floats]:
+        mean = self.mean - self.usual if measured else self.mean
         factors = {t: np.full(len(cases), mean) for t, (mean, _) in self.specification.base.items()}
         total = np.zeros(len(cases))
         for effect in self.specification.all_effects():
+            if effect.transient and not measured:
+                continue
             at = self.columns(cases, effect)
-            amount = np.where(at >= 0, self.mean[at], 0.0) * cases.values(effect)
+            amount = np.where(at >= 0, mean[at], 0.0) * cases.values(effect)
             for term in effect.terms:
                 if term == TOTAL:
                     total = total + amount
@@ -170,7 +175,7 @@ def fit(
     noise_scale: Floats,
     *,
     learn_rounds: int = 8,
-    settle_rounds: int = 3,
+    settle_rounds: int = 2,
     start: Posterior | None = None,
 ) -> Posterior:
     """Learn the effects from measured times.
@@ -230,6 +235,7 @@ def _settle_in(work: _Work) -> None:
             rows = np.bincount(at[at >= 0], minlength=len(post.mean))
             shift = np.bincount(at[at >= 0], common[at >= 0], minlength=len(post.mean)) / (rows + USUAL_ROWS)
             post.mean = post.mean + shift
+            post.usual = post.usual + shift
             common = common - np.where(at >= 0, shift[at], 0.0)
 
 

@@ -24,18 +24,18 @@ Regime = tuple[Literal["prefill", "decode"], Literal["one stream", "streams", "s
 
 WELL_KNOWN = "dgx-spark"
 SCALE: Mapping[Regime, float] = {
-    ("decode", "one stream", True): 0.68,
-    ("decode", "streams", True): 0.71,
-    ("decode", "speculation", True): 1.09,
-    ("decode", "units", True): 1.63,
-    ("decode", "one stream", False): 1.11,
-    ("decode", "streams", False): 0.76,
-    ("decode", "speculation", False): 1.09,
-    ("decode", "units", False): 0.92,
-    ("prefill", "one stream", True): 1.01,
+    ("decode", "one stream", True): 0.63,
+    ("decode", "streams", True): 0.6,
+    ("decode", "speculation", True): 1.05,
+    ("decode", "units", True): 1.5,
+    ("decode", "one stream", False): 0.96,
+    ("decode", "streams", False): 0.8,
+    ("decode", "speculation", False): 1.05,
+    ("decode", "units", False): 1.16,
+    ("prefill", "one stream", True): 0.95,
     ("prefill", "units", True): 1.2,
-    ("prefill", "one stream", False): 1.28,
-    ("prefill", "units", False): 1.22,
+    ("prefill", "one stream", False): 1.3,
+    ("prefill", "units", False): 1.28,
 }
 """Factor on the standard deviation of log seconds. Prefill has no regime of its own for streams or speculation."""
 

@@ -11,7 +11,7 @@ from catalog.calibration.hierarchy import Cases, Posterior, fit
 from catalog.calibration.situations import Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
-from catalog.physics.terms import Load, accepted_tokens, decode_terms, prefill_terms
+from catalog.physics.terms import SHARED_ROUTING, Load, accepted_tokens, decode_terms, prefill_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 REFERENCE_ACCEPTANCE = 0.7
 """Acceptance of one draft token before anything is known; methods, models and workloads correct it by their effects."""
+ROUTING = {"own llama.cpp timing harness": 1.0, "llama-batched-bench": 0.75}
+"""Tools without real text: the router of random weights prefers no expert, random tokens all go to a few."""
 CONTEXT_SCALE = 4096.0
 PROMPT_SCALE = 2048.0
+OUTPUT_SCALE = 256.0
 
 
 @dataclass
@@ -56,6 +59,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
         -1, 4
     )
     values = np.array([kv_bytes_per_value(x.ask.kv_dtype or "auto") for x in lessons], dtype=float)
+    routing = np.array([ROUTING.get(x.measurement.tool or "", SHARED_ROUTING) for x in lessons], dtype=float)
     labels = dict(situations.labels) | {
         "source": np.array([x.measurement.source for x in lessons], dtype=object),
         "version": np.array([_version(x) for x in lessons], dtype=object),
@@ -63,7 +67,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
     }
     return Table(
         situations,
-        situations.load(asks[:, 0], asks[:, 1], asks[:, 2], asks[:, 3], values),
+        situations.load(asks[:, 0], asks[:, 1], asks[:, 2], asks[:, 3], values, routing),
         np.array([x.log_seconds for x in lessons], dtype=float),
         np.array([x.noise_scale for x in lessons], dtype=float) * situations.noise_scale,
         labels,
@@ -83,8 +87,20 @@ def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
         "log context": np.log2(1.0 + load.context / CONTEXT_SCALE),
         "log prompt": np.log2(np.maximum(load.isl, 1.0) / PROMPT_SCALE),
         "log concurrency": np.log2(load.concurrency),
+        "log tokens": np.log2(load.concurrency * (load.draft_tokens + 1.0)),
         **situations.numbers(),
+        **ragged(load, np.zeros(len(load.isl))),
     }
+
+
+def ragged(load: Load, served: Floats) -> dict[str, Floats]:
+    """What scales the loss of a server's total throughput to streams that end at different times, where ``served`` is 1.
+
+    Sources that print a total divide all tokens by the time until the last stream ends; the longer the outputs may
+    get, the more of that time only some of the streams are left.
+    """
+    several = served * (load.concurrency > 1)
+    return {"served total": several, "served length": several * np.log2(np.maximum(load.osl, 1.0) / OUTPUT_SCALE)}
 
 
 def prefill_cases(table: Table) -> Cases:
@@ -96,15 +112,17 @@ def prefill_cases(table: Table) -> Cases:
     return Cases(table.labels, numbers(table.situations, table.load), terms)
 
 
-def decode_cases(table: Table, prefill: Posterior) -> Cases:
-    """Decode lessons as cases, their interleaved prefills as the prefill posterior expects them."""
+def decode_cases(table: Table, prefill: Posterior, *, measured: bool = False) -> Cases:
+    """Decode lessons as cases, their interleaved prefills as the prefill posterior expects them of anyone or of their source."""
     alone = prefill_terms(table.situations.shapes, table.situations.devices, table.load, np.zeros(len(table)))
-    prefill_s = np.exp(prefill.log_time(Cases(table.labels, numbers(table.situations, table.load), alone)))
+    cases = Cases(table.labels, numbers(table.situations, table.load), alone)
+    prefill_s = np.exp(prefill.log_time(cases, measured=measured))
     total = (table.kind == "total").astype(float)
     terms = decode_terms(
         table.situations.shapes, table.situations.devices, table.load, prefill_s * table.interleaved, total
     )
-    return Cases(table.labels, numbers(table.situations, table.load), terms)
+    scales = numbers(table.situations, table.load) | ragged(table.load, total * table.interleaved)
+    return Cases(table.labels, scales, terms)
 
 
 def log_accepted(load: Load) -> Floats:
@@ -114,7 +132,7 @@ def log_accepted(load: Load) -> Floats:
 
 def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> SpeedModel:
     """Learn both posteriors; ``start`` (a fit of similar lessons) fixes the spreads and saves the learning rounds."""
-    rounds = 0 if start else 8
+    rounds = 0 if start else 7
     prompts = tabulate([x for x in lessons if x.quantity in {"prefill", "ttft"}])
     prefill = fit(
         PREFILL, prefill_cases(prompts), prompts.log_seconds, prompts.noise_scale,
@@ -122,7 +140,7 @@ def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> Spe
     )  # fmt: skip
     steps = tabulate([x for x in lessons if x.quantity in {"decode", "total"}])
     decode = fit(
-        DECODE, decode_cases(steps, prefill), steps.log_seconds + log_accepted(steps.load), steps.noise_scale,
+        DECODE, decode_cases(steps, prefill, measured=True), steps.log_seconds + log_accepted(steps.load), steps.noise_scale,
         learn_rounds=rounds, start=start.decode if start else None,
     )  # fmt: skip
     return SpeedModel(prefill, decode)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from catalog.calibration.hierarchy import Floats, Ints
     from catalog.calibration.situations import Situations
 
-WORKLOAD_SLOPES = ("log context", "log concurrency", "log prompt")
+WORKLOAD_SLOPES = ("log context", "log concurrency", "log prompt", "log tokens", "served total", "served length")
 """Numbers that a question sets; the other slopes are properties of the config."""
 CHUNK = 2048
 """Configs whose covariances are gathered together: bounds the memory of the gather."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from catalog.physics.kv import kv_shape
-from catalog.physics.terms import Devices, Load, Shapes
+from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes
 from catalog.physics.weights import weight_bytes
 
 if TYPE_CHECKING:
@@ -30,12 +30,10 @@ BLOCK_DRAFTERS = ("dflash", "dspark")
 """Drafters that propose a whole block in one pass."""
 FALLBACK_FLOPS_PER_BYTE = 100.0
 """Dense BF16 peak per byte/s of bandwidth where no peak is published; the device's own effect corrects it."""
-SPECULATIVE_NOISE = 3.0
+SPECULATIVE_NOISE = 2.0
 """How many drafts are accepted depends on the very text, which no source repeats: such rows scatter this much more."""
 EXPERT_BYTES = 4e6
 """Bytes of a usual expert of one layer; smaller ones are read less well."""
-LAYER_BYTES = 1e8
-"""Dense bytes of a usual layer."""
 ONE_BUILD = ("llama.cpp", "ds4")
 """Engines that run one set of kernels; the others choose among back-ends that differ by version, flags and image."""
 LINK_BYTES_S = 25e9
@@ -91,7 +89,6 @@ class Situations:
             "log draft": np.log(self.draft_tokens + 1.0),
             "log expert": np.log2(np.maximum(shapes.expert_bytes / matrices, 1.0) / EXPERT_BYTES)
             * (shapes.experts > 0),
-            "log layer": np.log2(shapes.dense_bytes / np.maximum(shapes.layers, 1.0) / LAYER_BYTES),
         }
 
     @property
@@ -99,13 +96,15 @@ class Situations:
         """How much noisier than plain decoding a measurement of each config is."""
         return np.where(self.draft_tokens > 0, SPECULATIVE_NOISE, 1.0)
 
-    def load(self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any) -> Load:
+    def load(
+        self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any, routing: Any = SHARED_ROUTING
+    ) -> Load:
         """The workload's columns; scalars are spread over all configs."""
-        given = (isl, osl, context, concurrency, kv_bytes_per_value)
-        tokens_in, tokens_out, cached, streams, value_bytes = (
+        given = (isl, osl, context, concurrency, kv_bytes_per_value, routing)
+        tokens_in, tokens_out, cached, streams, value_bytes, together = (
             np.broadcast_to(np.asarray(x, dtype=float), len(self)) for x in given
         )
-        return Load(tokens_in, tokens_out, cached, streams, value_bytes, self.draft_tokens, self.block_draft)
+        return Load(tokens_in, tokens_out, cached, streams, value_bytes, self.draft_tokens, self.block_draft, together)
 
 
 def draft(speculation: str) -> tuple[str | None, int]:

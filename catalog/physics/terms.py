@@ -28,6 +28,8 @@ SEQUENCE_SECONDS = 1e-4
 """Unit of the overhead per stream and step."""
 PREFILL_BATCH = 2048
 """Tokens of a prompt that go through the weights together."""
+SHARED_ROUTING = 0.95
+"""Tokens of real text choose experts together: n of them touch as many as n^0.95 independent ones would."""
 SHARPNESS = 4.0
 """How sharply the slower of memory and compute dominates: a p-norm between their sum (1) and their maximum (∞)."""
 
@@ -98,6 +100,8 @@ class Load:
     kv_bytes_per_value: Floats
     draft_tokens: Floats
     block_draft: Floats
+    routing: Floats
+    """How independently tokens choose their experts: SHARED_ROUTING for real text, 1 for random weights."""
 
 
 def expert_share(experts: Floats, experts_per_token: Floats, tokens: Floats) -> Floats:
@@ -108,7 +112,7 @@ def expert_share(experts: Floats, experts_per_token: Floats, tokens: Floats) -> 
 
 def step_bytes(shapes: Shapes, load: Load) -> Floats:
     """Bytes a decode step must read: dense weights, distinct experts, every stream's cache. Over all units."""
-    share = expert_share(shapes.experts, shapes.experts_per_token, load.concurrency)
+    share = expert_share(shapes.experts, shapes.experts_per_token, load.concurrency**load.routing)
     cache = load.concurrency * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value)
     return shapes.dense_bytes + shapes.expert_bytes * share + cache
 
@@ -137,7 +141,7 @@ def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     streams = load.concurrency
     tokens = streams * (load.draft_tokens + 1.0)
-    share = expert_share(shapes.experts, shapes.experts_per_token, tokens)
+    share = expert_share(shapes.experts, shapes.experts_per_token, tokens**load.routing)
     several = (devices.units > 1).astype(float)
     drafts = np.where(load.block_draft > 0, np.minimum(load.draft_tokens, 1.0), load.draft_tokens)
     draft_bytes = shapes.head_bytes + shapes.dense_bytes / np.maximum(shapes.layers, 1.0)
@@ -180,7 +184,9 @@ def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -
     attention = pairs_full * shapes.attention_full_flops + pairs_window * shapes.attention_window_flops
     together = load.concurrency * load.isl
     batches = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
-    touched = expert_share(shapes.experts, shapes.experts_per_token, np.minimum(together, PREFILL_BATCH))
+    touched = expert_share(
+        shapes.experts, shapes.experts_per_token, np.minimum(together, PREFILL_BATCH) ** load.routing
+    )
     read = shapes.dense_bytes + shapes.expert_bytes * touched
     several = (devices.units > 1).astype(float)
     exchanged = shapes.layers * 2.0 * load.isl * shapes.hidden_size * 2.0
