@@ -39,11 +39,15 @@ class ConfigKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Existing:
-    """What the facts prove to exist: quants by model, quants anyone can make by engine, speculation by (model, engine)."""
+    """What the facts prove to exist: quants by model, quants anyone can make by engine, speculation by (model, engine).
+
+    ``measured``: (model, quant, engine) triples that somebody ran.
+    """
 
     quants: dict[str, frozenset[str]]
     self_made: dict[str, frozenset[str]]
     speculation: dict[tuple[str, str], tuple[str, ...]]
+    measured: frozenset[tuple[str, str, str]]
 
 
 def existing(facts: Facts) -> Existing:
@@ -64,19 +68,40 @@ def existing(facts: Facts) -> Existing:
         {model: frozenset(found) for model, found in quants.items()},
         {engine: frozenset(q.id for q in offered if engine in q.self_made_engines) for engine in facts.engines},
         {pair: tuple(sorted(found)) for pair, found in methods.items()},
+        frozenset((row.model, row.quant, row.engine) for row in facts.measurements),
     )
 
 
-def runs_on(engine: Engine, hardware: Hardware) -> bool:
-    """Whether the engine has a documented launch and runs on the vendor's hardware at all."""
-    return engine.launch is not None and hardware.vendor in engine.hardware_vendors
+def cannot_run(engine: Engine, hardware: Hardware, units: int = 1) -> str | None:
+    """Why an engine cannot run on the hardware at all, in a sentence; None if it can."""
+    if engine.launch is None:
+        return f"{engine.name} has no documented launch command"
+    if hardware.vendor not in engine.hardware_vendors:
+        return f"{engine.name} does not run on {hardware.vendor} hardware"
+    if units > 1 and engine.multi_unit is None:
+        return f"{engine.name} has no documented way to use several units"
+    return _too_old(engine, "any", hardware)
 
 
-def loads(engine: Engine, quant: Quant, hardware: Hardware) -> bool:
-    """Whether the engine can load the format there: MLX formats need Apple's MLX, whatever the engine."""
-    if quant.family == "mlx" and hardware.vendor != "apple":
-        return False
-    return engine.id in quant.engines if quant.engines else quant.family in engine.quant_families
+def cannot_load(engine: Engine, quant: Quant, hardware: Hardware) -> str | None:
+    """Why an engine cannot load a format on the hardware, in a sentence; None if it can."""
+    known = engine.id in quant.engines if quant.engines else quant.family in engine.quant_families
+    if not known:
+        return f"{engine.name} does not load {quant.id}"
+    vendors = ("apple",) if quant.family == "mlx" else quant.hardware_vendors
+    fewer = engine.vendor_families.get(hardware.vendor)
+    if (vendors and hardware.vendor not in vendors) or (fewer is not None and quant.family not in fewer):
+        return f"{engine.name} does not load {quant.id} on {hardware.vendor} hardware"
+    return _too_old(engine, quant.family, hardware)
+
+
+def _too_old(engine: Engine, family: str, hardware: Hardware) -> str | None:
+    """Why NVIDIA hardware of this generation is not enough; None where it is, or its generation is not known."""
+    least, has = engine.compute_capability.get(family), hardware.compute_capability
+    if least is None or has is None or float(has) >= least:
+        return None
+    what = engine.name if family == "any" else f"{engine.name} with {family} weights"
+    return f"{what} needs compute capability {least:.1f}, {hardware.name} has {has}"
 
 
 def candidates(
@@ -84,7 +109,7 @@ def candidates(
 ) -> Iterator[Config]:
     """Every config that exists on ``units`` of the hardware, in the order of their ids; ``of`` one model alone."""
     found = found or existing(facts)
-    engines = [e for e in facts.engines.values() if runs_on(e, hardware) and (units == 1 or e.multi_unit)]
+    engines = [e for e in facts.engines.values() if cannot_run(e, hardware, units) is None]
     for model in facts.models.values():
         if model.role == "catalog" and of in {None, model.id}:
             for engine in engines:
@@ -96,7 +121,9 @@ def _of_model(
 ) -> Iterator[Config]:
     for quant_id in sorted(_published(found, model.id, engine.id)):
         quant = facts.quants[quant_id]
-        if loads(engine, quant, hardware) and computable(model, quant, engine.id) is None:
+        offered = quant.family not in engine.experimental_families or (model.id, quant_id, engine.id) in found.measured
+        able = offered and cannot_load(engine, quant, hardware) is None
+        if able and computable(model, quant, engine.id) is None:
             for speculation in methods(found, model, engine):
                 yield Config(model, quant, engine, hardware, units, speculation)
 
@@ -115,8 +142,8 @@ def methods(found: Existing, model: Model, engine: Engine) -> tuple[str, ...]:
 def exists(config: Config, found: Existing) -> bool:
     """Whether a config is among the candidates of its hardware."""
     return (
-        runs_on(config.engine, config.hardware)
-        and loads(config.engine, config.quant, config.hardware)
+        cannot_run(config.engine, config.hardware, config.units) is None
+        and cannot_load(config.engine, config.quant, config.hardware) is None
         and config.quant.id in _published(found, config.model.id, config.engine.id)
         and config.speculation in methods(found, config.model, config.engine)
     )

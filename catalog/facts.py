@@ -60,12 +60,17 @@ def _slug(value: str) -> str:
     return value
 
 
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+
+
 def _partial_date(value: str) -> str:
     """A date as precise as the source is: YYYY, YYYY-MM or YYYY-MM-DD."""
     try:
-        dt.date.fromisoformat((value + "-01-01")[:10] if len(value) < 10 else value)
+        read = dt.date.fromisoformat((value + "-01-01")[:10] if len(value) < 10 else value)
     except ValueError as error:
         raise ValueError(f"{value!r} is not a date: use YYYY, YYYY-MM or YYYY-MM-DD") from error
+    if not FIRST_YEAR <= read.year < LAST_YEAR:
+        raise ValueError(f"{value!r} lies outside {FIRST_YEAR} to {LAST_YEAR}")
     return value
 
 
@@ -178,6 +183,9 @@ class Model(Record):
     tied_embeddings: bool | None = None
     mtp_layers: int | None = None
     draft_heads: tuple[str, ...] = Field(default=(), description="published draft heads: eagle3, dflash, dspark...")
+    draft_checkpoints: dict[str, str] = Field(
+        default_factory=dict, description="method → repository of its draft head, where one is known"
+    )
     params_total: int | None = None
     params_active: int | None = None
     params_active_stated: str | None = None
@@ -220,6 +228,7 @@ class Quant(Record):
     bits_basis: str | None = None
     file_bpw_llama31_8b: float | None = None
     engines: tuple[Slug, ...] = ()
+    hardware_vendors: tuple[Vendor, ...] = Field(default=(), description="where kernels for it exist; empty: anywhere")
     self_made: bool = Field(
         default=False, description="anyone can make it with the engine's own tool: it exists for any model"
     )
@@ -236,9 +245,12 @@ class Quant(Record):
 class Launch(Record):
     """How an engine is started.
 
-    Placeholders, replaced literally (JSON braces in an option stay): {model}; {context} tokens of one stream; {slots}
-    streams; {total_context} = context x slots; {units}; {draft_tokens}; {memory_share} of a unit's memory. An option is appended to ``command``, one
-    whose name starts with ``env_`` goes in front of it, and ``other_units`` runs on the other units first.
+    Placeholders, replaced literally (JSON braces in an option stay): {model}, a repository; {name} and {quant} of a file;
+    {context} tokens of one stream; {slots} streams; {total_context} = context x slots; {units}; {hosts} and {rpc_hosts}
+    of them; {draft_tokens}; {draft_model} and {draft_file} of the draft head; {memory_share} of a unit's memory, and
+    {free_share} of what the weights leave of it. An option is appended to ``command``, one whose name starts with
+    ``env_`` goes in front of it. ``multi_unit`` is for several machines, ``other_units`` runs on the others first;
+    ``multi_gpu`` is for several cards in one machine, ``mtp_head`` for MTP whose layers are a file of their own.
     """
 
     command: str
@@ -268,7 +280,18 @@ class Engine(Record):
     family: str = Field(description="engines that share kernels share a family: ollama and lmstudio are llama.cpp")
     url: str | None = None
     quant_families: tuple[str, ...] = ()
+    experimental_families: tuple[str, ...] = Field(
+        default=(), description="loaded through plug-ins: only what somebody measured is offered"
+    )
     hardware_vendors: tuple[Vendor, ...] = ()
+    vendor_families: dict[Vendor, tuple[str, ...]] = Field(
+        default_factory=dict, description="quant families that load on a vendor's hardware, where fewer than elsewhere"
+    )
+    compute_capability: dict[str, float] = Field(
+        default_factory=dict,
+        description="least compute capability of NVIDIA hardware: any format (any), a quant family",
+    )
+    requires_source: str | None = None
     speculation: tuple[str, ...] = ()
     multi_unit: Literal["tensor", "pipeline"] | None = None
     multi_unit_note: str | None = None
@@ -423,7 +446,7 @@ class QuantLoss(Record):
     quant: Slug
     kv_dtype: str | None = None
     metric: str
-    value: float
+    value: Annotated[float, Field(allow_inf_nan=False)]
     baseline: str | None = None
     setting: str | None = None
     kind: Literal["developer-reported", "independent"]

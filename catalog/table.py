@@ -9,14 +9,14 @@ import numpy as np
 
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe, kernel
-from catalog.configs import ConfigKey, loads, runs_on
+from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.physics.memory import Footprint, columns, footprint
 
 if TYPE_CHECKING:
     from catalog.calibration.situations import Config
     from catalog.catalog import Catalog
     from catalog.facts import Hardware
-    from catalog.prediction import Bools, Ints
+    from catalog.prediction import Bools, Floats, Ints
 
 MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
@@ -45,6 +45,8 @@ class Candidates:
     """2: measured; 1: measured on another number of units of this machine; 0: neither."""
     supported: Bools
     basis: Ints
+    evidence: Floats
+    """How near measurements are, 0-1: of this config 1; of its engine on this machine 1/2; of its kernels anywhere 1/4."""
     context_limit: Ints
 
     def __len__(self) -> int:
@@ -57,15 +59,7 @@ class Candidates:
 
     def unsupported_reason(self, row: int) -> str:
         """Why the engine cannot run this config here, in a sentence."""
-        config = self.configs[row]
-        engine, hardware = config.engine, config.hardware
-        if engine.launch is None:
-            return f"{engine.name} has no documented launch command"
-        if hardware.vendor not in engine.hardware_vendors:
-            return f"{engine.name} does not run on {hardware.vendor} hardware"
-        if not loads(engine, config.quant, hardware):
-            return f"{engine.name} does not load {config.quant.id}"
-        return f"{engine.name} has no documented way to use several units"
+        return _unsupported(self.configs[row]) or ""
 
 
 def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware, units: int) -> Candidates:
@@ -74,6 +68,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
     situations = describe(configs)
     usable = [catalog.usable_of(key, hardware.id, units) for key in keys]
     measured = np.array([bool(rows) for rows in usable], dtype=bool)
+    basis = _basis(catalog, configs, measured)
     return Candidates(
         hardware,
         units,
@@ -91,8 +86,9 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         measured,
         np.array([any(m.evidence == "official" for m in rows) for rows in usable], dtype=bool),
         np.where(measured, 2, _elsewhere(catalog, keys, hardware)).astype(np.int64),
-        np.array([_supported(c) for c in configs], dtype=bool),
-        _basis(catalog, configs, measured),
+        np.array([_unsupported(c) is None for c in configs], dtype=bool),
+        basis,
+        _evidence(catalog, configs, basis),
         np.array([c.model.context_limit or 0 for c in configs], dtype=np.int64),
     )
 
@@ -107,10 +103,9 @@ def _footprints(configs: list[Config]) -> Footprint:
     return columns([footprint(c.model, c.quant, c.engine, c.units, c.speculation) for c in configs])
 
 
-def _supported(config: Config) -> bool:
-    engine = config.engine
-    multi = config.units == 1 or engine.multi_unit is not None
-    return runs_on(engine, config.hardware) and loads(engine, config.quant, config.hardware) and multi
+def _unsupported(config: Config) -> str | None:
+    engine, hardware = config.engine, config.hardware
+    return cannot_run(engine, hardware, config.units) or cannot_load(engine, config.quant, hardware)
 
 
 def _index(names: list[str], known: tuple[str, ...]) -> Ints:
@@ -130,6 +125,13 @@ def _basis(catalog: Catalog, configs: list[Config], measured: Bools) -> Ints:
         dtype=bool,
     )
     return np.where(measured, MEASURED, np.where(near, CALIBRATED, ROOFLINE)).astype(np.int64)
+
+
+def _evidence(catalog: Catalog, configs: list[Config], basis: Ints) -> Floats:
+    seen = catalog.speed.decode.index
+    here = np.array([("device engine", f"{c.hardware.id}|{c.engine.id}") in seen for c in configs], dtype=bool)
+    calibrated = np.where(here, 0.5, 0.25)
+    return np.where(basis == MEASURED, 1.0, np.where(basis == CALIBRATED, calibrated, 0.0))
 
 
 def _take(table: Any, rows: Any) -> Any:

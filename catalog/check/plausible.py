@@ -66,7 +66,7 @@ def library_default_context(facts: Facts, places: Places) -> Iterator[Finding]:
     """A context limit that is a library's default, marked so or shown by a deeper measurement."""
     deepest: dict[str, float] = {}
     for _, measurement in _known(facts):
-        if not measurement.flags:
+        if not measurement.flags and measurement.tool not in SYNTHETIC_TOOLS:
             held = measurement.decode_kv_tokens or 0
             deepest[measurement.model] = max(deepest.get(measurement.model, 0), held)
     for model in facts.models.values():
@@ -79,6 +79,8 @@ def library_default_context(facts: Facts, places: Places) -> Iterator[Finding]:
             yield error(places.key(place, "context_limit"), "library-default-context", message)
 
 
+SYNTHETIC_TOOLS = ("llama-bench", "llama-batched-bench", "own llama.cpp timing harness")
+"""Tools that fill the cache with anything: they run past the length a model was built for."""
 DEEPER = 1.1
 """Beyond rounding: 131,072 tokens on a model listed with 128,000 are the same limit in other units."""
 

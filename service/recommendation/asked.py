@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from modelpicker.wire.questions import HardwareObject
 
-from catalog.configs import ConfigKey, loads, runs_on
+from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.errors import CatalogError, NotComputableError, UnknownIdError
 from catalog.facts import Hardware
 from catalog.importers.bounded import ImportFileError
@@ -173,13 +173,15 @@ def _wanted_models(catalog: Catalog, question: RecommendQuestion) -> Bools | Non
 def _by_name(catalog: Catalog, question: RecommendQuestion, hardware: Hardware) -> Candidates:
     """Configs asked for by name that nobody published: described all the same, on the engines named or able."""
     facts = catalog.facts
-    engines = question.engine or tuple(e for e, engine in facts.engines.items() if runs_on(engine, hardware))
+    engines = question.engine or tuple(
+        e for e, engine in facts.engines.items() if cannot_run(engine, hardware, question.units) is None
+    )
     keys = [
         ConfigKey(model, quant, engine, "none")
         for model in question.model
         for quant in question.quant
         for engine in engines
-        if question.engine or loads(facts.engines[engine], facts.quants[quant], hardware)
+        if question.engine or cannot_load(facts.engines[engine], facts.quants[quant], hardware) is None
     ]
     if question.speculation == "only":
         keys = []

@@ -94,11 +94,17 @@ def _difference(figure: Figure, predictions: Sequence[Prediction]) -> Difference
 def _summary(names: Sequence[str], predictions: Sequence[Prediction], differences: Sequence[Difference]) -> str:
     """One or two sentences: who decodes fastest, by how much, whether that is certain, and who cannot run at all."""
     decode = differences[0]
-    best = decode.best or 0
-    second = max(v for i, v in enumerate(decode.values) if i != best and v is not None)
-    times = (decode.values[best] or 0.0) / second
-    sure = "and the intervals keep them apart" if decode.certain else "but the intervals overlap"
-    words = [f"{names[best]} decodes fastest, {times:.2f} times the next, {sure}."]
+    runs = [i for i, p in enumerate(predictions) if p.feasible]
+    ranked = sorted(runs, key=lambda i: decode.values[i] or 0.0, reverse=True)
+    words = []
+    if len(ranked) > 1 and decode.values[ranked[0]] == decode.values[ranked[1]]:
+        words.append(f"{names[ranked[0]]} and {names[ranked[1]]} decode alike.")
+    elif len(ranked) > 1:
+        first, second = (decode.values[i] or 0.0 for i in ranked[:2])
+        sure = "and the intervals keep them apart" if decode.certain else "but the intervals overlap"
+        words.append(f"{names[ranked[0]]} decodes fastest, {first / second:.2f} times the next, {sure}.")
+    elif ranked:
+        words.append(f"Only {names[ranked[0]]} can run.")
     words += [
         f"{name} is not feasible: {p.reasons[0].message}."
         for name, p in zip(names, predictions, strict=True)

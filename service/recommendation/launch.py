@@ -8,14 +8,20 @@ import shlex
 from typing import TYPE_CHECKING
 
 from catalog.calibration.situations import draft
+from catalog.physics.weights import weight_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catalog.calibration.situations import Config
-    from catalog.facts import Hardware
+    from catalog.facts import Hardware, Launch
     from catalog.prediction import Workload
 
 MOST_MEMORY = 0.95
 """Share of the memory that an engine is never told to exceed."""
+RPC_PORT = 50052
+"""Where llama.cpp's rpc-server listens, as its template says."""
+DRAFT_HEADS = ("{draft_model}", "{draft_file}")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -25,8 +31,47 @@ def launch(config: Config, workload: Workload) -> str | None:
     template = config.engine.launch
     if template is None:
         return None
-    method, tokens = draft(config.speculation)
+    options = _options(config, workload, template.options)
+    environment = [template.options[f"env_{name}"] for name in options if f"env_{name}" in template.options]
+    appended = [template.options[name] for name in options if name in template.options]
+    command = " ".join([*environment, template.command, *appended, *_remarks(config, template, appended)])
+    if "multi_unit" in options and "other_units" in template.options:
+        command = f"# on the other units: {template.options['other_units']}\n{command}"
+    values = _values(config, workload)
+    return PLACEHOLDER.sub(lambda found: _quoted(values, found), command)
+
+
+def _options(config: Config, workload: Workload, known: Mapping[str, str]) -> list[str]:
+    """Names of the options that what was evaluated asks for: cache type, on-line quant, draft method, several units.
+
+    Units of unified memory are machines of their own; others are cards in one machine.
+    """
+    method, _ = draft(config.speculation)
+    if method == "mtp" and not config.model.mtp_layers and "mtp_head" in known:
+        method = "mtp_head"
+    several = None if workload.units == 1 else "multi_unit" if config.hardware.unified else "multi_gpu"
+    wanted = (f"kv_{workload.kv_dtype}", f"quant_{config.quant.id}", method, several)
+    return [name for name in wanted if name]
+
+
+def _remarks(config: Config, template: Launch, options: list[str]) -> list[str]:
+    """What the reader must add, as comments: flags or files that the catalog cannot name."""
+    method, _ = draft(config.speculation)
+    found = []
+    if method and not {method, f"env_{method}"} & set(template.options):
+        found.append(f"speculation {config.speculation} has to be added: its flags are not in the catalog")
+    if "{model}" in template.command and checkpoint(config) is None:
+        found.append(f"give it a {config.quant.id} checkpoint of the model: the catalog names none")
+    if any(head in option for option in options for head in DRAFT_HEADS) and not draft_checkpoint(config):
+        found.append(f"give it a {method} draft head of the model: the catalog names none")
+    return [f" # {'; '.join(found)}"] if found else []
+
+
+def _values(config: Config, workload: Workload) -> dict[str, str]:
+    """What the placeholders of a template stand for."""
     context = workload.context + workload.osl
+    _, tokens = draft(config.speculation)
+    head = draft_checkpoint(config)
     values = {
         "model": checkpoint(config) or config.model.hf_id or config.model.id,
         "quant": config.quant.id.upper() if config.quant.family.startswith("gguf") else config.quant.id,
@@ -35,43 +80,57 @@ def launch(config: Config, workload: Workload) -> str | None:
         "total_context": str(context * workload.concurrency),
         "slots": str(workload.concurrency),
         "units": str(workload.units),
+        "hosts": ",".join(f"HOST{i + 1}" for i in range(workload.units)),
+        "rpc_hosts": ",".join(f"HOST{i + 1}:{RPC_PORT}" for i in range(1, workload.units)),
         "draft_tokens": str(tokens),
         "kv_dtype": workload.kv_dtype,
         "memory_share": f"{memory_share(config.hardware, workload):.2f}",
+        "free_share": f"{memory_share(config.hardware, workload, _weights(config)):.2f}",
     }
-    wanted = [
-        f"kv_{workload.kv_dtype}",
-        f"quant_{config.quant.id}",
-        method,
-        "multi_unit" if workload.units > 1 else None,
-    ]
-    options = [template.options[name] for name in wanted if name and name in template.options]
-    environment = [template.options[f"env_{name}"] for name in wanted if name and f"env_{name}" in template.options]
-    command = " ".join([*environment, template.command, *options])
-    if method and method not in template.options and f"env_{method}" not in template.options:
-        command += f"  # speculation {config.speculation} has to be added: its flags are not in the catalog"
-    if "{model}" in template.command and checkpoint(config) is None:
-        command += f"  # give it a {config.quant.id} checkpoint of the model: the catalog names none"
-    if workload.units > 1 and "other_units" in template.options:
-        command = f"# on the other units: {template.options['other_units']}\n{command}"
-    return PLACEHOLDER.sub(lambda found: _quoted(values, found), command)
+    if head:
+        values |= {"draft_model": head, "draft_file": f"{head.rpartition('/')[2]}.gguf"}
+    return values
 
 
 def checkpoint(config: Config) -> str | None:
-    """The published repository of the model in this quant: its own, or one that the data names; None where none is known."""
-    model, quant = config.model, config.quant
-    if quant.family == "native" or quant.self_made or quant.id in model.native_quants:
+    """The repository to load for this quant: the model's own where it is stored so or quantised on loading; else one the data names."""
+    model, quant, launch = config.model, config.quant, config.engine.launch
+    on_loading = launch is not None and f"quant_{quant.id}" in launch.options
+    if quant.family == "native" or on_loading or quant.id in model.native_quants:
         return model.hf_id
-    format_name = quant.id.partition("-")[0]
-    named = (alias for alias in model.aliases if REPOSITORY.fullmatch(alias) and format_name in alias.lower())
-    return next(named, None)
+    format_name, _, rest = quant.id.partition("-")
+    words = (format_name, rest) if quant.family == "mlx" else (format_name,)
+    repositories = (alias for alias in model.aliases if REPOSITORY.fullmatch(alias))
+    return next((name for name in repositories if all(word in name.lower() for word in words)), None)
 
 
-def memory_share(hardware: Hardware, workload: Workload) -> float:
-    """The share of a unit's memory that the evaluated budget is, rounded down; never so much that nothing is left."""
-    total = hardware.memory_usable_bytes or (hardware.memory_gb or 0.0) * 1e9
-    share = workload.budget_bytes / total if total else MOST_MEMORY
+def draft_checkpoint(config: Config) -> str | None:
+    """The repository of the draft head that the config's speculation needs, where the data names one."""
+    method, _ = draft(config.speculation)
+    return config.model.draft_checkpoints.get(method or "")
+
+
+def kv_dtypes(config: Config) -> frozenset[str]:
+    """Cache types that the engine documents a flag for, besides its default."""
+    options = config.engine.launch.options if config.engine.launch else {}
+    named = {name.removeprefix("env_").removeprefix("kv_") for name in options if "kv_" in name}
+    return frozenset({"auto", "f16"} | named)
+
+
+def memory_share(hardware: Hardware, workload: Workload, taken: float = 0.0) -> float:
+    """The share of a unit's memory that the evaluated budget is, rounded down; never so much that nothing is left.
+
+    ``taken``: bytes of both that are spoken for, where an engine wants its share of the rest.
+    """
+    total = (hardware.memory_usable_bytes or (hardware.memory_gb or 0.0) * 1e9) - taken
+    share = (workload.budget_bytes - taken) / total if total > 0 else MOST_MEMORY
     return max(math.floor(100.0 * min(share, MOST_MEMORY)) / 100.0, 0.01)
+
+
+def _weights(config: Config) -> float:
+    """Bytes of weights on each unit; 0 where physics cannot tell."""
+    weights = weight_bytes(config.model, config.quant, config.engine.id)
+    return weights.stored_bytes / config.units if weights else 0.0
 
 
 def _quoted(values: dict[str, str], found: re.Match[str]) -> str:

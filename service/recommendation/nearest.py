@@ -6,7 +6,7 @@ context; what is too slow wants a lighter quant, a smaller model of its family, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from modelpicker.wire.answers import Nearest
@@ -14,29 +14,22 @@ from modelpicker.wire.answers import Nearest
 from catalog.errors import CatalogError
 from service.recommendation.asked import Asked, load
 from service.recommendation.judge import Judged, judge
+from service.recommendation.limits import FIELDS
 from service.recommendation.render import config_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from modelpicker.wire.questions import RecommendQuestion
 
     from catalog.catalog import Catalog
     from catalog.prediction import Ints
 
-MORE_UNITS = (2, 4, 8)
+GB = 1e9
+MORE_UNITS = (2, 4, 8, 16)
 SHORTER = (0.5, 0.25, 0.125)
 SMALL_CACHE = 0.05
 """Share of the weights below which a shorter context frees too little to be worth asking."""
-LIMIT_FIELDS = {
-    "above_any_ceiling": ("min_tg", -1),
-    "too_slow": ("min_tg", -1),
-    "prefill_too_slow": ("min_pp", -1),
-    "ttft_too_high": ("max_ttft_ms", 1),
-    "latency_too_high": ("max_latency_ms", 1),
-    "quality_too_low": ("min_quality", -1),
-}
-"""Code → the field that sets the limit, and the direction that loosens it."""
 
 
 class Change(NamedTuple):
@@ -77,10 +70,12 @@ class Neighbourhood:
     def nearest(self, row: int) -> Nearest | None:
         """The first change, in the order of the reasons, that makes the row feasible; None if there is none."""
         codes = [limit.code for limit in self._judged.reasons(row)]
-        if "unsupported" in codes or "no_measurement" in codes:
-            attempts: tuple[Callable[[int], Iterator[Change]], ...] = (self._quant, self._family)
+        if "unsupported" in codes:
+            attempts: tuple[Callable[[int], Iterator[Change]], ...] = (self._engine, self._quant, self._family)
+        elif "no_measurement" in codes:
+            attempts = (self._quant, self._engine, self._family, self._evidence)
         elif "does_not_fit" in codes:
-            attempts = (self._units, self._quant, self._context, self._streams, self._family)
+            attempts = (self._units, self._quant, self._context, self._streams, self._limit, self._family)
         elif "context_too_long" in codes:
             attempts = (self._context, self._family)
         else:
@@ -98,30 +93,38 @@ class Neighbourhood:
         return self._open
 
     def _quant(self, row: int) -> Iterator[Change]:
-        """The heaviest feasible quant of the same model: on the same engine if it has one, without new speculation."""
-        mine = self._judged.asked.candidates.keys[row]
-        other = self._everything
-        table = other.asked.candidates
-        index = self._judged.asked.candidates.model_index[row]
-        rows = np.flatnonzero(other.feasible & (table.model_index == index) & ~table.speculative)
-        rows = rows[[table.keys[i].quant != mine.quant for i in rows]] if len(rows) else rows
-        same = rows[[table.keys[i].engine == mine.engine for i in rows]] if len(rows) else rows
-        best = _heaviest(other, same if len(same) else rows)
-        if best is not None:
-            yield Change("quant", mine.quant, table.keys[best].quant, other, best)
+        """The heaviest feasible quant of the same model, all else equal."""
+        yield from self._other(row, "quant")
+
+    def _engine(self, row: int) -> Iterator[Change]:
+        """Another engine, all else equal."""
+        yield from self._other(row, "engine")
 
     def _family(self, row: int) -> Iterator[Change]:
-        """The largest feasible smaller model of the family, in the same quant if it can be."""
-        config = self._judged.asked.candidates.configs[row]
-        other = self._everything
-        table = other.asked.candidates
-        family = [i for i, m in enumerate(self._catalog.facts.models.values()) if m.family == config.model.family]
-        rows = np.flatnonzero(other.feasible & np.isin(table.model_index, family) & ~table.speculative)
-        rows = rows[[table.keys[i].model != config.model.id for i in rows]] if len(rows) else rows
-        same = rows[[table.keys[i].quant == config.quant.id for i in rows]] if len(rows) else rows
-        best = _heaviest(other, same if len(same) else rows)
+        """The largest feasible model of the family, all else equal."""
+        yield from self._other(row, "model")
+
+    def _other(self, row: int, field: Literal["model", "quant", "engine"]) -> Iterator[Change]:
+        """The heaviest feasible config that differs in one field alone; another model is one of the same family."""
+        mine, other = self._judged.asked.candidates, self._everything
+        table, key = other.asked.candidates, mine.keys[row]
+        equal = np.array(other.feasible)
+        for name in ("model", "quant", "engine"):
+            same = getattr(table, f"{name}_index") == getattr(mine, f"{name}_index")[row]
+            equal &= ~same if name == field else same
+        family = mine.configs[row].model.family
+        rows = [
+            i
+            for i in np.flatnonzero(equal).tolist()
+            if table.keys[i].speculation == key.speculation and table.configs[i].model.family == family
+        ]
+        best = _heaviest(other, np.array(rows, dtype=np.int64))
         if best is not None:
-            yield Change("model", config.model.id, table.keys[best].model, other, best)
+            yield Change(field, getattr(key, field), getattr(table.keys[best], field), other, best)
+
+    def _evidence(self, row: int) -> Iterator[Change]:
+        """Evidence of any kind, where only that is missing."""
+        yield from self._again(row, "evidence", self._question.evidence, "any", {"evidence": "any"})
 
     def _units(self, row: int) -> Iterator[Change]:
         """Two, four or eight of the machine instead of what was asked."""
@@ -157,18 +160,23 @@ class Neighbourhood:
     def _limit(self, row: int) -> Iterator[Change]:
         """The one broken limit, loosened to what this config reaches (rounded to the safe side)."""
         reasons = self._judged.reasons(row)
-        fields = {LIMIT_FIELDS[limit.code] for limit in reasons if limit.code in LIMIT_FIELDS}
+        fields = {FIELDS[limit.code][:2] for limit in reasons if FIELDS[limit.code][1]}
         if len(fields) != 1 or len(fields) != len({limit.code for limit in reasons}):
             return
         (field, direction), value = fields.pop(), reasons[0].value
         if reasons[0].code == "above_any_ceiling":
-            value = self._judged.outcome.decode_tok_s.value
+            value = next(limit.value for limit in self._judged.limits if limit.code == "too_slow")
         if value is not None:
-            reach = float(value[row])
-            loosened = float(np.floor(reach * 10) / 10 if direction < 0 else np.ceil(reach))
-            yield from self._again(row, field, getattr(self._question, field), loosened, {field: loosened})
+            reach, before = float(value[row]), getattr(self._question, field)
+            if field == "memory_gb":
+                reach, before = reach / GB, self._judged.asked.workload.budget_bytes / GB
+            loosened = float(np.floor(reach * 10) / 10 if direction < 0 else np.ceil(reach * 10) / 10)
+            if loosened > 0 and not (field == "memory_gb" and loosened > (self._judged.asked.hardware.memory_gb or 0)):
+                yield from self._again(row, field, before, loosened, {field: loosened})
 
-    def _again(self, row: int, change: str, before: float, after: float, update: dict[str, float]) -> Iterator[Change]:
+    def _again(
+        self, row: int, change: str, before: float | str, after: float | str, update: Mapping[str, float | str]
+    ) -> Iterator[Change]:
         """Ask the same config again with one field changed; yields it if it is feasible now."""
         asked = self._judged.asked
         question = self._question.model_copy(update=update)

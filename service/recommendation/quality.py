@@ -23,23 +23,32 @@ class QualityColumns:
     low: Floats
     high: Floats
     penalty: Floats
+    worst: float
+    """Low end of the least able model that anybody scored: what an unknown one is ranked as."""
 
     @property
     def merit(self) -> Floats:
         """What orders by quality: the index; below every known one, and less for a lossier quant, where it is unknown."""
         return np.where(np.isnan(self.index), -self.penalty, self.index)
 
+    @property
+    def sure(self) -> Floats:
+        """What one can rely on: the low end of the interval; an unknown model counts as the worst known one."""
+        return np.where(np.isnan(self.low), self.worst - self.penalty, self.low)
+
     def take(self, rows: Any) -> QualityColumns:
         """The same columns for some rows."""
-        return QualityColumns(self.index[rows], self.low[rows], self.high[rows], self.penalty[rows])
+        return QualityColumns(self.index[rows], self.low[rows], self.high[rows], self.penalty[rows], self.worst)
 
 
 def quality_columns(catalog: Catalog, candidates: Candidates, task: Task) -> QualityColumns:
     """The model's index for the task less the share that its quant costs, their uncertainties added in quadrature."""
-    value, low, high = (np.append(column, np.nan)[candidates.model_index] for column in catalog.quality.index(task))
+    columns = catalog.quality.index(task)
+    value, low, high = (np.append(column, np.nan)[candidates.model_index] for column in columns)
     lost, lost_low, lost_high = catalog.quality.penalties(candidates.model_index, candidates.quant_index)
     share = np.where(np.isnan(value), 100.0, value) / 100.0
     index = value - share * lost
     down = np.hypot(value - low, share * (lost_high - lost))
     up = np.hypot(high - value, share * (lost - lost_low))
-    return QualityColumns(index, np.clip(index - down, 0.0, 100.0), np.clip(index + up, 0.0, 100.0), share * lost)
+    sure, likely = np.clip(index - down, 0.0, 100.0), np.clip(index + up, 0.0, 100.0)
+    return QualityColumns(index, sure, likely, share * lost, float(np.nanmin(columns[1])))

@@ -2,10 +2,11 @@
 
 ``balanced`` is one formula, monotone in each of its parts::
 
-    score = 100 · (0.35 · index/100 + 0.25 · s/(s + 30) + 0.10 · (1 - memory/budget) + 0.30 · evidence)
+    score = 100 · (0.40 · index/100 + 0.25 · s/(s + 30) + 0.05 · (1 - memory/budget) + 0.30 · evidence)
 
-s is the decode speed of one stream (30 tok/s, the page's *win*, counts half), an unknown index counts as 0 less the quant's
-penalty, and evidence is 1 for a measured config, 1/2 for one whose neighbours were measured, 0 for a bare roofline.
+index is the low end of the quality interval, what one can rely on (unknown: that of the worst model known). s is the decode
+speed of one stream (30 tok/s, the page's *win*, counts half), and evidence is 1 for a measured config, 1/2 where its engine was measured on the machine, 1/4 where its kernels
+were measured on another, 0 for a bare roofline.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from catalog.prediction import BASES
 
 if TYPE_CHECKING:
     from modelpicker.wire.questions import SortKey
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
-QUALITY_WEIGHT = 0.35
+QUALITY_WEIGHT = 0.40
 SPEED_WEIGHT = 0.25
-MEMORY_WEIGHT = 0.10
+MEMORY_WEIGHT = 0.05
 EVIDENCE_WEIGHT = 0.30
 HALF_SPEED_TOK_S = 30.0
-EVIDENCE_VALUE = np.array([{"measured": 1.0, "calibrated": 0.5, "roofline": 0.0}[basis] for basis in BASES])
 MATERIAL_SPEED, MATERIAL_QUALITY, MATERIAL_MEMORY = 0.2, 2.0, 0.2
 """What one variant of a model must gain over another to be worth a line of its own: share of its decode speed, points of
 quality, share of its memory. Closer than that, a prediction cannot tell them apart."""
@@ -39,12 +37,12 @@ NEAR_COPIES = 1
 
 def balanced(asked: Asked, outcome: Outcome, quality: QualityColumns) -> Floats:
     """The score 0-100 of the module docstring. Shape (n,)."""
-    index = quality.merit / 100.0
+    index = quality.sure / 100.0
     decode = outcome.decode_tok_s.value
     speed = decode / (decode + HALF_SPEED_TOK_S)
     room = np.clip(1.0 - outcome.total_bytes / asked.workload.budget_bytes, 0.0, 1.0)
-    evidence = EVIDENCE_VALUE[outcome.basis]
-    parts = QUALITY_WEIGHT * index + SPEED_WEIGHT * speed + MEMORY_WEIGHT * room + EVIDENCE_WEIGHT * evidence
+    parts = QUALITY_WEIGHT * index + SPEED_WEIGHT * speed + MEMORY_WEIGHT * room
+    parts = parts + EVIDENCE_WEIGHT * asked.candidates.evidence
     return np.asarray(100.0 * parts)
 
 

@@ -41,7 +41,7 @@ def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
         recommendations=_recommendations(catalog, question, judged, scores, front, chosen),
         rejected=_rejections(catalog, question, judged),
         counts=_counts(judged),
-        advice=None if len(rows) else advice(question, judged),
+        advice=None if len(rows) else advice(catalog, question, judged),
         catalog_version=catalog.version,
     )
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
     from catalog.catalog import Catalog
     from catalog.facts import Engine, Facts
 
+LLAMA_SERVER_FLAGS = Path(__file__).with_name("llama_server_flags.txt")
 FLAG = re.compile(r"(?<![\w'\"{-])(--?[a-zA-Z][\w-]*|[A-Z][A-Z0-9_]{4,}(?==))")
-OTHER_PROGRAMS = {"rpc-server": {"-H", "-p"}}
+OTHER_PROGRAMS = {
+    "rpc-server": {"-H", "-p"},
+    "ray": {"--address", "--block", "--head", "--port"},
+    "mpirun": {"-n", "-H"},
+}
 KNOWN = {
     "model", "quant", "name", "context", "total_context", "slots", "units", "draft_tokens", "kv_dtype", "memory_share",
+    "free_share", "hosts", "rpc_hosts", "draft_model", "draft_file",
 }  # fmt: skip
 
 
@@ -51,6 +58,18 @@ def test_every_flag_is_one_the_engine_documents(facts: Facts) -> None:
                 found - set(engine.launch.flags) - OTHER_PROGRAMS.get(program, set())
             )
     assert {engine: flags for engine, flags in unknown.items() if flags} == {}
+
+
+def test_llama_servers_flags_are_in_its_source(facts: Facts) -> None:
+    """Against all flags that its own argument parser defines, not only those that the data lists."""
+    real = set(LLAMA_SERVER_FLAGS.read_text().split("\n")[1:])
+    for engine in ("llama.cpp", "llama.cpp-prismml"):
+        template = facts.engines[engine].launch
+        assert template
+        assert set(template.flags) <= real
+        used = (text for name, text in template.options.items() if name != "other_units")
+        for text in (template.command, *used):
+            assert set(FLAG.findall(text)) <= real
 
 
 def test_every_placeholder_is_filled(facts: Facts) -> None:

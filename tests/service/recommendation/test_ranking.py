@@ -26,14 +26,12 @@ class Box:
         vars(self).update(fields)
 
 
-def score(quality: float = 50, decode: float = 30, memory: float = 50e9, basis: int = 1) -> float:
+def score(quality: float = 50, decode: float = 30, memory: float = 50e9, evidence: float = 0.5) -> float:
     """The balanced score of one config."""
-    asked = Box(workload=Box(budget_bytes=100e9))
-    outcome = Box(
-        decode_tok_s=Box(value=np.array([decode])), total_bytes=np.array([memory]), basis=np.array([basis], dtype=int)
-    )
+    asked = Box(workload=Box(budget_bytes=100e9), candidates=Box(evidence=np.array([evidence])))
+    outcome = Box(decode_tok_s=Box(value=np.array([decode])), total_bytes=np.array([memory]))
     one = np.array([quality])
-    columns = QualityColumns(one, one, one, np.zeros(1))
+    columns = QualityColumns(one, one, one, np.zeros(1), 0.0)
     return float(ranking.balanced(cast("Asked", asked), cast("Any", outcome), columns)[0])
 
 
@@ -48,7 +46,7 @@ def test_balanced_is_monotone_in_each_part() -> None:
     assert score(quality=60) > score(quality=50)
     assert score(decode=40) > score(decode=30)
     assert score(memory=40e9) > score(memory=50e9)
-    assert score(basis=0) > score(basis=1) > score(basis=2)
+    assert score(evidence=1) > score(evidence=0.5) > score(evidence=0)
 
 
 def test_the_list_is_ordered_by_its_score(catalog: Catalog) -> None:
