@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from catalog.errors import BrokenCatalogError
+from catalog.load import FactError
 from catalog.show import TOPICS, show
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
     showing.add_argument("--limit", type=int, default=40, help="rows shown")
     options = parser.parse_args(arguments)
     run = {"build": _build, "check": _check, "evaluate": _evaluate, "import": _import, "show": _show}
-    return run[options.command](options)
+    try:
+        return run[options.command](options)
+    except FactError as error:
+        print(error, *error.more, sep="\n", file=sys.stderr)
+        return 1
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -52,13 +57,9 @@ def _build(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from catalog.check import check, render  # noqa: PLC0415
-    from catalog.load import FactError, load_facts  # noqa: PLC0415
+    from catalog.load import load_facts  # noqa: PLC0415
 
-    try:
-        findings = check(load_facts(options.data), options.data)
-    except FactError as error:
-        print(error, *error.more, sep="\n", file=sys.stderr)
-        return 1
+    findings = check(load_facts(options.data), options.data)
     print(render(findings))
     return 1 if any(f.severity == "error" for f in findings) else 0
 
@@ -88,6 +89,11 @@ def _import(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print(*imported.remarks, *(f"wrote {path}" for path in written), sep="\n")
+    if imported.quant is None or (imported.layout and len(written) == 1):
+        name = f"{imported.quant!r} is not listed" if imported.quant else "the file does not say which quant it is in"
+        print(
+            f"the exact bits of this file are kept nowhere: {name}; predictions use the recipe of the quant asked for"
+        )
     return 0
 
 

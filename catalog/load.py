@@ -127,7 +127,7 @@ class _Reader:
 
     def _toml(self, path: Path) -> dict[str, Any] | None:
         try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
+            return tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             self._report(path, 1, "missing-file", "this file is needed")
         except UnicodeDecodeError as error:
@@ -173,9 +173,12 @@ class _Reader:
     def _cells(self, path: Path, constant: dict[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
         line = 0
         try:
-            with path.open(encoding="utf-8", newline="") as stream:
+            with path.open(encoding="utf-8-sig", newline="") as stream:
                 reader = csv.reader(stream, strict=True)
                 header = next(reader, [])
+                if len(set(header)) < len(header):
+                    self._report(path, 1, "csv-shape", "a column stands twice in the header line")
+                    return
                 for row in reader:
                     line = reader.line_num
                     if len(row) == len(header):

@@ -122,7 +122,7 @@ COMMENT ON COLUMN calibration_effects.rows IS 'how many measurements say so';
 CREATE TABLE calibration_spreads (
   quantity VARCHAR NOT NULL,
   effect VARCHAR NOT NULL,
-  spread DOUBLE NOT NULL,
+  spread DOUBLE NOT NULL CHECK (spread >= 0),
   PRIMARY KEY (quantity, effect)
 );
 COMMENT ON TABLE calibration_spreads IS 'how much levels of an effect differ; of noise: the error of one clean row';
@@ -143,10 +143,11 @@ COMMENT ON COLUMN calibration_covariance.covariances IS 'with the lasting effect
 
 CREATE TABLE quality_index (
   model VARCHAR NOT NULL,
-  task VARCHAR NOT NULL,
-  score DOUBLE NOT NULL,
+  task VARCHAR NOT NULL CHECK (task IN ('general', 'coding', 'reasoning', 'math', 'agentic', 'vision')),
+  score DOUBLE NOT NULL CHECK (score BETWEEN 0 AND 100),
   low DOUBLE NOT NULL,
   high DOUBLE NOT NULL,
+  CHECK (low <= score AND score <= high),
   PRIMARY KEY (model, task)
 );
 COMMENT ON TABLE quality_index IS 'quality index of each scored model at each task: expected mean percent over the panel of the task';
@@ -159,7 +160,7 @@ COMMENT ON COLUMN quality_index.high IS 'of the 80 % interval';
 CREATE TABLE quant_penalty (
   quant VARCHAR PRIMARY KEY,
   log_points DOUBLE NOT NULL,
-  sd DOUBLE NOT NULL,
+  sd DOUBLE NOT NULL CHECK (sd >= 0),
   measured BOOLEAN NOT NULL,
   size_slope DOUBLE NOT NULL
 );
@@ -183,21 +184,177 @@ CREATE VIEW measured_configs AS
   SELECT model, quant, engine, hardware, units, speculation, count(*) AS measurements, count(DISTINCT source) AS sources,
     min(decode_tok_s) AS decode_min, median(decode_tok_s) AS decode_median, max(decode_tok_s) AS decode_max
   FROM measurements WHERE decode_tok_s IS NOT NULL GROUP BY ALL ORDER BY ALL;
-CREATE VIEW conflicts AS
-  SELECT model, quant, hardware, units, speculation, count(DISTINCT source) AS sources, min(decode_tok_s) AS decode_min,
-    max(decode_tok_s) AS decode_max, max(decode_tok_s) / min(decode_tok_s) AS ratio
+CREATE VIEW quants AS
+  SELECT id, record->>'family' AS family, CAST(record->>'bits_per_weight' AS DOUBLE) AS bits_per_weight,
+    CAST(coalesce(record->>'self_made', 'false') AS BOOLEAN) AS self_made
+  FROM records WHERE kind = 'quants' ORDER BY position;
+CREATE VIEW engines AS
+  SELECT id, record->>'name' AS name, record->>'family' AS family, record->>'multi_unit' AS multi_unit, record->>'url' AS url
+  FROM records WHERE kind = 'engines' ORDER BY position;
+CREATE VIEW sources AS
+  SELECT id, record->>'name' AS name, record->>'url' AS url, record->>'evidence' AS evidence, record->>'date' AS date
+  FROM records WHERE kind = 'sources' ORDER BY position;
+CREATE VIEW quality_scores AS
+  SELECT record->>'model' AS model, record->>'benchmark' AS benchmark, CAST(record->>'score' AS DOUBLE) AS score,
+    record->>'setting' AS setting, record->>'reporter' AS reporter, record->>'url' AS url
+  FROM records WHERE kind = 'quality_scores' ORDER BY position;
+CREATE VIEW quant_losses AS
+  SELECT record->>'model' AS model, record->>'quant' AS quant, record->>'metric' AS metric,
+    CAST(record->>'value' AS DOUBLE) AS loss, record->>'setting' AS setting, record->>'url' AS url
+  FROM records WHERE kind = 'quant_losses' ORDER BY position;
+CREATE VIEW comparable AS
+  SELECT 'decode' AS quantity, model, quant, hardware, units, speculation, 0 AS isl, engine, source, id, decode_tok_s AS tok_s
   FROM measurements
-  WHERE decode_tok_s IS NOT NULL AND coalesce(concurrency, 1) = 1 AND coalesce(decode_kv_tokens, 0) <= 8192
+  WHERE decode_tok_s IS NOT NULL AND coalesce(concurrency, 1) = 1 AND coalesce(decode_kv_tokens, 0) <= 8192 AND len(flags) = 0
+  UNION ALL
+  SELECT 'prefill', model, quant, hardware, units, speculation, isl, engine, source, id, prefill_tok_s
+  FROM measurements
+  WHERE prefill_tok_s IS NOT NULL AND isl >= 128 AND coalesce(concurrency, 1) = 1 AND coalesce(context_depth, 0) = 0
+    AND len(flags) = 0;
+CREATE VIEW conflicts AS
+  WITH said AS (
+    SELECT quantity, model, quant, hardware, units, speculation, isl, engine, source, median(tok_s) AS tok_s,
+      min(tok_s) AS slowest, max(tok_s) AS fastest
+    FROM comparable GROUP BY ALL
+  ), by_engine AS (
+    SELECT quantity, model, quant, hardware, units, speculation, isl, engine, max(tok_s) / min(tok_s) AS ratio
+    FROM said GROUP BY ALL
+  ), within AS (
+    SELECT quantity, model, quant, hardware, units, speculation, isl, max(ratio) AS ratio_on_one_engine
+    FROM by_engine GROUP BY ALL
+  )
+  SELECT quantity, model, quant, hardware, units, said.speculation, isl, count(DISTINCT source) AS sources,
+    count(DISTINCT engine) AS engines, min(slowest) AS lowest, max(fastest) AS highest, max(tok_s) / min(tok_s) AS ratio,
+    any_value(ratio_on_one_engine) AS ratio_on_one_engine
+  FROM said JOIN within USING (quantity, model, quant, hardware, units, isl)
+  WHERE said.speculation IS NOT DISTINCT FROM within.speculation
   GROUP BY ALL HAVING count(DISTINCT source) > 1 AND ratio > 1.1 ORDER BY ratio DESC;
 CREATE VIEW conflicting_rows AS
-  SELECT m.model, m.quant, m.hardware, m.units, m.speculation, c.ratio, m.decode_tok_s, m.engine, m.engine_version,
-    m.evidence, m.date, m.source, round(t.weight, 2) AS weight,
-    round(100 * t.weight / nullif(sum(t.weight) OVER (PARTITION BY m.model, m.quant, m.hardware, m.units, m.speculation), 0))
-      AS percent_of_say, t.reason, m.id, m.url
-  FROM measurements m JOIN conflicts c USING (model, quant, hardware, units, speculation)
-    JOIN teachings t ON t.measurement = m.id AND t.quantity = 'decode'
-  WHERE m.decode_tok_s IS NOT NULL AND coalesce(m.concurrency, 1) = 1 AND coalesce(m.decode_kv_tokens, 0) <= 8192
-  ORDER BY c.ratio DESC, m.model, m.quant, m.hardware, m.units, m.speculation, t.weight DESC, m.date DESC, m.id;
+  SELECT c.quantity, x.model, x.quant, x.hardware, x.units, x.speculation, x.isl, c.ratio, x.tok_s, m.decode_kv_tokens,
+    m.engine, m.engine_version, m.evidence, m.date, m.source, round(t.weight, 2) AS weight,
+    round(100 * t.weight / nullif(sum(t.weight) OVER (PARTITION BY
+      x.quantity, x.model, x.quant, x.hardware, x.units, x.speculation, x.isl, x.engine), 0)) AS percent_of_say,
+    concat_ws(', ', m.evidence, coalesce(m.date, 'no date'), coalesce(m.engine || ' ' || m.engine_version, m.engine || ', version not stated'), t.reason)
+      AS reason, x.id, m.url
+  FROM comparable x JOIN conflicts c ON c.quantity = x.quantity AND c.model = x.model AND c.quant = x.quant
+    AND c.hardware = x.hardware AND c.units = x.units AND c.isl = x.isl AND c.speculation IS NOT DISTINCT FROM x.speculation
+    JOIN measurements m ON m.id = x.id JOIN teachings t ON t.measurement = x.id AND t.quantity = x.quantity
+  ORDER BY c.ratio DESC, x.quantity, x.model, x.quant, x.hardware, x.units, x.speculation, x.isl, t.weight DESC, m.date DESC, x.id;
 CREATE VIEW coverage AS
   SELECT hardware, engine, quant, count(*) AS measurements, count(DISTINCT model) AS models, count(DISTINCT source) AS sources
   FROM measurements GROUP BY ALL ORDER BY measurements DESC, hardware, engine, quant;
+
+COMMENT ON VIEW models IS 'models, one line each';
+COMMENT ON COLUMN models.id IS 'model id';
+COMMENT ON COLUMN models.name IS 'as its maker writes it';
+COMMENT ON COLUMN models.family IS 'models that share a line';
+COMMENT ON COLUMN models.developer IS 'who trained it';
+COMMENT ON COLUMN models.params_total IS 'parameters in all';
+COMMENT ON COLUMN models.params_active IS 'parameters one token is multiplied with';
+COMMENT ON COLUMN models.context_limit IS 'tokens it was built for; NULL: not published';
+COMMENT ON COLUMN models.license IS 'as its maker names it';
+COMMENT ON COLUMN models.role IS 'catalog, or reference: only its scores are used';
+COMMENT ON VIEW hardware IS 'machines and accelerators, one line each';
+COMMENT ON COLUMN hardware.id IS 'hardware id';
+COMMENT ON COLUMN hardware.name IS 'as on the label';
+COMMENT ON COLUMN hardware.vendor IS 'nvidia, amd, apple, intel or cpu';
+COMMENT ON COLUMN hardware.memory_gb IS 'GB of a unit, as on the label';
+COMMENT ON COLUMN hardware.bandwidth_gb_s IS 'GB/s of memory, as specified';
+COMMENT ON COLUMN hardware.price_usd IS 'US dollars; NULL: not known';
+COMMENT ON VIEW quants IS 'weight formats, one line each';
+COMMENT ON COLUMN quants.id IS 'quant id';
+COMMENT ON COLUMN quants.family IS 'formats that are loaded alike';
+COMMENT ON COLUMN quants.bits_per_weight IS 'of the bulk of the weights';
+COMMENT ON COLUMN quants.self_made IS 'anyone can make it with the engines own tool';
+COMMENT ON VIEW engines IS 'inference engines, one line each';
+COMMENT ON COLUMN engines.id IS 'engine id';
+COMMENT ON COLUMN engines.name IS 'as its makers write it';
+COMMENT ON COLUMN engines.family IS 'engines that share kernels';
+COMMENT ON COLUMN engines.multi_unit IS 'tensor or pipeline over several units; NULL: one unit only';
+COMMENT ON COLUMN engines.url IS 'home';
+COMMENT ON VIEW sources IS 'who published measurements';
+COMMENT ON COLUMN sources.id IS 'source id';
+COMMENT ON COLUMN sources.name IS 'as it calls itself';
+COMMENT ON COLUMN sources.url IS 'where it is';
+COMMENT ON COLUMN sources.evidence IS 'official, maintainer, community or own';
+COMMENT ON COLUMN sources.date IS 'of publication';
+COMMENT ON VIEW quality_scores IS 'published benchmark scores';
+COMMENT ON COLUMN quality_scores.model IS 'model id';
+COMMENT ON COLUMN quality_scores.benchmark IS 'benchmark id';
+COMMENT ON COLUMN quality_scores.score IS 'as published';
+COMMENT ON COLUMN quality_scores.setting IS 'under what it was taken';
+COMMENT ON COLUMN quality_scores.reporter IS 'self, other or independent';
+COMMENT ON COLUMN quality_scores.url IS 'where it was published';
+COMMENT ON VIEW quant_losses IS 'published losses of quants against what they were made from';
+COMMENT ON COLUMN quant_losses.model IS 'model id';
+COMMENT ON COLUMN quant_losses.quant IS 'quant id';
+COMMENT ON COLUMN quant_losses.metric IS 'what was measured';
+COMMENT ON COLUMN quant_losses.loss IS 'as published';
+COMMENT ON COLUMN quant_losses.setting IS 'under what it was taken';
+COMMENT ON COLUMN quant_losses.url IS 'where it was published';
+COMMENT ON VIEW measured_configs IS 'every config that somebody measured';
+COMMENT ON COLUMN measured_configs.model IS 'model id';
+COMMENT ON COLUMN measured_configs.quant IS 'quant id';
+COMMENT ON COLUMN measured_configs.engine IS 'engine id';
+COMMENT ON COLUMN measured_configs.hardware IS 'hardware id';
+COMMENT ON COLUMN measured_configs.units IS 'how many of it';
+COMMENT ON COLUMN measured_configs.speculation IS 'none, a method; NULL: not known';
+COMMENT ON COLUMN measured_configs.measurements IS 'rows';
+COMMENT ON COLUMN measured_configs.sources IS 'sources among them';
+COMMENT ON COLUMN measured_configs.decode_min IS 'slowest decode, tok/s of one stream';
+COMMENT ON COLUMN measured_configs.decode_median IS 'middle';
+COMMENT ON COLUMN measured_configs.decode_max IS 'fastest';
+COMMENT ON VIEW comparable IS 'unflagged figures that may be set side by side: one stream, decode below 8,193 cached tokens, prefill at one prompt length';
+COMMENT ON COLUMN comparable.quantity IS 'decode or prefill';
+COMMENT ON COLUMN comparable.model IS 'model id';
+COMMENT ON COLUMN comparable.quant IS 'quant id';
+COMMENT ON COLUMN comparable.hardware IS 'hardware id';
+COMMENT ON COLUMN comparable.units IS 'how many of it';
+COMMENT ON COLUMN comparable.speculation IS 'none, a method; NULL: not known';
+COMMENT ON COLUMN comparable.isl IS 'prompt length of a prefill; 0 for decode';
+COMMENT ON COLUMN comparable.engine IS 'engine id';
+COMMENT ON COLUMN comparable.source IS 'source id';
+COMMENT ON COLUMN comparable.id IS 'measurement id';
+COMMENT ON COLUMN comparable.tok_s IS 'tokens per second';
+COMMENT ON VIEW conflicts IS 'where the medians of sources differ by more than a tenth';
+COMMENT ON COLUMN conflicts.quantity IS 'decode or prefill';
+COMMENT ON COLUMN conflicts.model IS 'model id';
+COMMENT ON COLUMN conflicts.quant IS 'quant id';
+COMMENT ON COLUMN conflicts.hardware IS 'hardware id';
+COMMENT ON COLUMN conflicts.units IS 'how many of it';
+COMMENT ON COLUMN conflicts.speculation IS 'none, a method; NULL: not known';
+COMMENT ON COLUMN conflicts.isl IS 'prompt length of a prefill; 0 for decode';
+COMMENT ON COLUMN conflicts.sources IS 'sources that speak';
+COMMENT ON COLUMN conflicts.engines IS 'engines they used';
+COMMENT ON COLUMN conflicts.lowest IS 'slowest row, tok/s';
+COMMENT ON COLUMN conflicts.highest IS 'fastest row, tok/s';
+COMMENT ON COLUMN conflicts.ratio IS 'highest median of a source over the lowest';
+COMMENT ON COLUMN conflicts.ratio_on_one_engine IS 'the same among sources that used one engine';
+COMMENT ON VIEW conflicting_rows IS 'the rows behind each conflict, and what each of them counts for';
+COMMENT ON COLUMN conflicting_rows.quantity IS 'decode or prefill';
+COMMENT ON COLUMN conflicting_rows.model IS 'model id';
+COMMENT ON COLUMN conflicting_rows.quant IS 'quant id';
+COMMENT ON COLUMN conflicting_rows.hardware IS 'hardware id';
+COMMENT ON COLUMN conflicting_rows.units IS 'how many of it';
+COMMENT ON COLUMN conflicting_rows.speculation IS 'none, a method; NULL: not known';
+COMMENT ON COLUMN conflicting_rows.isl IS 'prompt length of a prefill; 0 for decode';
+COMMENT ON COLUMN conflicting_rows.ratio IS 'of the conflict';
+COMMENT ON COLUMN conflicting_rows.tok_s IS 'what this row says';
+COMMENT ON COLUMN conflicting_rows.decode_kv_tokens IS 'tokens cached at the first output token';
+COMMENT ON COLUMN conflicting_rows.engine IS 'engine id';
+COMMENT ON COLUMN conflicting_rows.engine_version IS 'as printed';
+COMMENT ON COLUMN conflicting_rows.evidence IS 'official, maintainer, community or own';
+COMMENT ON COLUMN conflicting_rows.date IS 'of the row';
+COMMENT ON COLUMN conflicting_rows.source IS 'source id';
+COMMENT ON COLUMN conflicting_rows.weight IS 'what it counts for in the calibration';
+COMMENT ON COLUMN conflicting_rows.percent_of_say IS 'its share among the rows on this engine';
+COMMENT ON COLUMN conflicting_rows.reason IS 'why: class, date, version, doubts';
+COMMENT ON COLUMN conflicting_rows.id IS 'measurement id';
+COMMENT ON COLUMN conflicting_rows.url IS 'where it was published';
+COMMENT ON VIEW coverage IS 'what was measured where';
+COMMENT ON COLUMN coverage.hardware IS 'hardware id';
+COMMENT ON COLUMN coverage.engine IS 'engine id';
+COMMENT ON COLUMN coverage.quant IS 'quant id';
+COMMENT ON COLUMN coverage.measurements IS 'rows';
+COMMENT ON COLUMN coverage.models IS 'models among them';
+COMMENT ON COLUMN coverage.sources IS 'sources among them';

@@ -21,9 +21,9 @@ TOPICS = {
     "coverage": "SELECT * FROM coverage",
     "measured": "SELECT * FROM measured_configs "
     "ORDER BY measurements DESC, model, quant, engine, hardware, units, speculation",
-    "conflicts": "SELECT * FROM conflicts ORDER BY ratio DESC, model, quant, hardware, units, speculation",
-    "conflicting": "SELECT model, quant, hardware, units, speculation, decode_tok_s, engine, engine_version, evidence, date, "
-    "source, weight, percent_of_say, reason FROM conflicting_rows",
+    "conflicts": "SELECT * FROM conflicts ORDER BY ratio DESC, quantity, model, quant, hardware, units, speculation, isl",
+    "conflicting": "SELECT quantity, model, quant, hardware, isl, decode_kv_tokens, tok_s, engine, source, weight, "
+    "percent_of_say, reason, id FROM conflicting_rows",
     "teachings": "SELECT quantity, reason, count(*) AS measurements, round(avg(weight), 2) AS weight FROM teachings "
     "GROUP BY quantity, reason ORDER BY quantity, measurements DESC, reason",
     "calibration": "SELECT quantity, effect, level, round(exp(mean), 3) AS times_as_long, "

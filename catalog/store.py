@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from catalog.facts import Record
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_NUMBER = "2"
+SCHEMA_NUMBER = "3"
 NAMED: dict[str, type[Record]] = {
     "models": Model,
     "quants": Quant,

@@ -41,8 +41,15 @@ def orphan_rows(facts: Facts, places: Places) -> Iterator[Finding]:
 
 
 def orphan_keys(facts: Facts, places: Places) -> Iterator[Finding]:
-    """References between TOML files: derivative_of, a quant's engines, its bits by engine, its layouts."""
+    """References between TOML files: derivative_of, native quants, a quant's engines, bits and layouts, an engine's families."""
+    families = {quant.family for quant in facts.quants.values()}
+    for engine_record in facts.engines.values():
+        for family in {*engine_record.quant_families, *engine_record.experimental_families} - families:
+            yield _orphan(places.key(f"engines/{engine_record.id}.toml", "quant_families"), f"quant family {family}")
     for model in facts.models.values():
+        for name in model.native_quants:
+            if name not in facts.quants:
+                yield _orphan(places.key(f"models/{model.id}.toml", "native_quants"), f"quant {name}")
         if model.derivative_of and model.derivative_of not in facts.models:
             place = places.key(f"models/{model.id}.toml", "derivative_of")
             yield _orphan(place, f"model {model.derivative_of}")

@@ -21,7 +21,7 @@ from catalog.load import load_facts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from catalog.facts import Facts, Model, Quant
+    from catalog.facts import Facts, Model, Quant, Record
 
 __all__ = ["ImportFileError", "Imported", "import_model", "write_model"]
 
@@ -29,6 +29,18 @@ QUANT_SUFFIX = re.compile(r"[-.](ud-)?(i?q\d\w*|bf16|f16|f32|mxfp4\w*|nvfp4|tq\d
 PART_SUFFIX = re.compile(r"-\d{5}-of-\d{5}$")
 GENERIC_STEMS = ("config", "model", "model.safetensors.index")
 QUANT_METHODS = {"fp8": "fp8", "mxfp4": "mxfp4", "awq": "awq-int4", "gptq": "gptq-int4"}
+FOUR_BITS = ("awq", "gptq")
+CURATED = (
+    "family",
+    "license",
+    "release_date",
+    "developer",
+    "derivative_of",
+    "draft_heads",
+    "draft_checkpoints",
+    "native_quants",
+)
+"""What people wrote into a model's file and no file of weights says."""
 QUANT_ALGORITHMS = {"NVFP4": "nvfp4", "FP8": "fp8"}
 DTYPES = {"bfloat16": "bf16", "float16": "f16"}
 NOTABLE = 0.01
@@ -71,15 +83,32 @@ def write_model(imported: Imported, root: Path, *, replace: bool = False) -> lis
     if target.exists() and not replace:
         raise ImportFileError(target.name, "is there already: choose another id, or say that it may be replaced")
     facts = load_facts(root)
-    target.write_text(toml_text(imported.model), encoding="utf-8")
+    before = facts.models.get(imported.model.id)
+    _write(target, _keeping(imported.model, before) if before else imported.model)
     quant = facts.quants.get(imported.quant or "")
     if quant is None or imported.layout is None:
         return [target]
     layout = imported.layout.model_copy(update={"engines": _loaders(facts, quant, imported.layout.checkpoint)})
-    others = tuple(known for known in quant.layouts if known.model != layout.model)
+    others = tuple(x for x in quant.layouts if (x.model, x.engines) != (layout.model, layout.engines))
     quant_file = root / "quants" / f"{quant.id}.toml"
-    quant_file.write_text(toml_text(quant.model_copy(update={"layouts": (*others, layout)})), encoding="utf-8")
+    _write(quant_file, quant.model_copy(update={"layouts": (layout, *others)}))
     return [target, quant_file]
+
+
+def _keeping(model: Model, before: Model) -> Model:
+    """The model as read, with what people had written into its file."""
+    kept = {name: getattr(before, name) for name in CURATED if getattr(before, name)}
+    names = {
+        name: tuple(dict.fromkeys((*getattr(before, name), *getattr(model, name)))) for name in ("aliases", "sources")
+    }
+    return model.model_copy(update=kept | names)
+
+
+def _write(path: Path, record: Record) -> None:
+    """Write a record beside its place and rename it: a reader sees the old file or the new one."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(toml_text(record), encoding="utf-8")
+    beside.replace(path)
 
 
 def _from_checkpoint(path: Path, naming: Naming) -> Imported:
@@ -128,5 +157,7 @@ def _quant_of_config(path: Path) -> str | None:
     if quantization is None:
         text = fields.inner("text_config") or fields
         return DTYPES.get(text.text("torch_dtype") or text.text("dtype") or "")
-    algorithm = quantization.text("quant_algo") or ""
-    return QUANT_ALGORITHMS.get(algorithm) or QUANT_METHODS.get(quantization.text("quant_method") or "")
+    algorithm, method = quantization.text("quant_algo") or "", quantization.text("quant_method") or ""
+    if method in FOUR_BITS and (quantization.count_or(4, "bits") or 4) != 4:
+        return None
+    return QUANT_ALGORITHMS.get(algorithm) or QUANT_METHODS.get(method)

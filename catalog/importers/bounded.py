@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_JSON_BYTES = 64 * 2**20
+MAX_JSON_BYTES = 16 * 2**20
+"""Parsed, JSON takes up to thirty times its size; the largest published index has 10 MB."""
 MAX_LAYERS = 2000
 MAX_COUNT = 100_000_000
 MAX_PARAMETERS = 10**14
@@ -39,7 +40,7 @@ def regular_file(path: Path) -> int:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of at most 64 MiB."""
+    """The JSON object in a file of at most MAX_JSON_BYTES."""
     if regular_file(path) > MAX_JSON_BYTES:
         raise ImportFileError(path.name, f"is larger than {MAX_JSON_BYTES} bytes: this is no config.json or index")
     return parse_json(path.read_bytes(), path.name)

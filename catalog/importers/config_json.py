@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catalog.facts import Model, Moe
 from catalog.importers.attention import attention_groups, kv_of
-from catalog.importers.bounded import Fields, ImportFileError, read_json
+from catalog.importers.bounded import MAX_PARAMETERS, Fields, ImportFileError, read_json
 from catalog.importers.counting import dims_of, encoder_parameters, expert_width, parameters_of, shared_experts
 from catalog.importers.layers import ARCHITECTURES, layers_of
 
@@ -48,6 +48,8 @@ def model_from_fields(whole: Fields, naming: Naming) -> Model:
     vision = whole.inner("vision_config")
     if vision and (encoder := encoder_parameters(vision)):
         parameters["vision_audio"] = encoder
+        if encoder > MAX_PARAMETERS:
+            raise ImportFileError(whole.file, "vision_config: implies more parameters than any model has")
     attention = attention_groups(fields, dims, layers)
     model = Model(
         id=naming.id,

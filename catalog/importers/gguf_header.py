@@ -23,6 +23,9 @@ MAX_KEYS = 100_000
 MAX_TENSORS = 200_000
 MAX_STRING = 16 * 2**20
 MAX_ARRAY = 10_000_000
+MAX_KEPT = 64 * 2**20
+"""Bytes of strings that a header may have in all, vocabularies apart."""
+MAX_OFFSET = 2**48
 KEPT_ARRAY = 4096
 """Longer arrays are vocabularies: walked over, not kept."""
 MAX_DIMS = 4
@@ -81,7 +84,13 @@ def read_gguf_header(path: Path) -> GgufHeader:
             value = source.value(key)
             if value is not None:
                 header.metadata[key] = value
-        header.tensors.extend(source.tensor() for _ in range(tensors))
+        names: set[str] = set()
+        for _ in range(tensors):
+            tensor = source.tensor()
+            if tensor.name in names:
+                raise ImportFileError(path.name, f"tensor {tensor.name[:80]!r} stands twice")
+            names.add(tensor.name)
+            header.tensors.append(tensor)
     return header
 
 
@@ -92,6 +101,7 @@ class _Source:
         self.stream = stream
         self.left = size
         self.file = file
+        self.kept = 0
 
     def take(self, number: int, what: str) -> bytes:
         data = self.stream.read(number) if number <= self.left else b""
@@ -111,7 +121,13 @@ class _Source:
 
     def string(self, what: str) -> str:
         length = self.count(f"length of {what}", MAX_STRING, 1)
+        self.kept += length
+        if self.kept > MAX_KEPT:
+            raise ImportFileError(self.file, f"its strings take more than {MAX_KEPT} bytes: this is no model's header")
         return self.take(length, what).decode("utf-8", errors="replace")
+
+    def skip_string(self, what: str) -> None:
+        self.take(self.count(f"length of {what}", MAX_STRING, 1), what)
 
     def value(self, key: str) -> Any:
         """The value of a key; None for an array too long to keep."""
@@ -126,7 +142,7 @@ class _Source:
         if inner == GGUFValueType.STRING:
             number = self.count(f"length of {key}", MAX_ARRAY, 8)
             for _ in range(number):
-                self.string(key)
+                self.skip_string(key)
             return None
         width = struct.calcsize(SCALARS[inner])
         number = self.count(f"length of {key}", MAX_ARRAY, width)
@@ -143,7 +159,8 @@ class _Source:
             raise ImportFileError(self.file, f"tensor {name[:80]!r} has {dims} dimensions")
         shape = [self.scalar("<Q", name) for _ in range(dims)]
         number = self.scalar("<I", name)
-        self.take(8, name)
+        if self.scalar("<Q", name) > MAX_OFFSET:
+            raise ImportFileError(self.file, f"tensor {name[:80]!r} lies beyond any file")
         try:
             kind = GGMLQuantizationType(number)
         except ValueError as error:

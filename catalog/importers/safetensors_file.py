@@ -6,7 +6,15 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.importers.bounded import MAX_PARAMETERS, Fields, ImportFileError, parse_json, read_json, regular_file
+from catalog.importers.bounded import (
+    MAX_JSON_BYTES,
+    MAX_PARAMETERS,
+    Fields,
+    ImportFileError,
+    parse_json,
+    read_json,
+    regular_file,
+)
 from catalog.importers.tensors import hf_class, layer_index
 
 if TYPE_CHECKING:
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
 
     from catalog.facts import TensorClass
 
-MAX_HEADER = 100 * 2**20
+MAX_HEADER = MAX_JSON_BYTES
 """The format's own limit."""
 MAX_SHARDS = 2000
 LENGTH_BYTES = 8

@@ -88,8 +88,9 @@ class _Rows:
 
 
 def usable(score: QualityScore, benchmarks: dict[str, Benchmark]) -> bool:
-    """Whether a score's benchmark is known and informs a task."""
-    return score.benchmark in benchmarks and bool(benchmarks[score.benchmark].tasks)
+    """Whether a score's benchmark is known and informs a task; with tools, a test of knowledge or reasoning is another test."""
+    tasks = benchmarks[score.benchmark].tasks if score.benchmark in benchmarks else ()
+    return bool(tasks) and ("agentic" in tasks or "with tools" not in (score.setting or "").lower())
 
 
 def fit_abilities(facts: Facts, scores: Sequence[QualityScore] | None = None) -> Abilities:

@@ -95,16 +95,14 @@ def _is_full(quant: Quant) -> bool:
 
 
 def fit_quality(facts: Facts) -> QualityTable:
-    """Fit abilities and penalties. A model without scores is unknown; so is vision without a vision score."""
+    """Fit abilities and penalties. A model without a score that informs a task is unknown at it, whatever its others say."""
     abilities = fit_abilities(facts)
     at = {model: i for i, model in enumerate(abilities.models)}
-    vision = TASKS.index("vision")
     known = [at.get(model, -1) for model in facts.models]
     indices = np.full((3, len(facts.models), len(TASKS)), np.nan)
     for t in range(len(TASKS)):
         columns = np.stack([abilities.index(t, z) for z in (0.0, -Z80, Z80)])
-        if t == vision:
-            columns[:, ~abilities.scored[:, t]] = np.nan
+        columns[:, ~abilities.scored[:, t]] = np.nan
         indices[:, :, t] = np.append(columns, np.full((3, 1), np.nan), axis=1)[:, known]
     return QualityTable(tuple(facts.models), tuple(facts.quants), indices, fit_penalties(facts), facts)
 

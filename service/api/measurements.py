@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from litestar import Request, Response, get
-from modelpicker.wire.answers import Config, MeasurementOut
+from modelpicker.wire.answers import Config, Evidence, MeasurementOut
 from modelpicker.wire.questions import MeasurementsQuestion
 
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
 from service.api.reading import from_query
+from service.recommendation.asked import known_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from catalog.facts import Facts, Measurement
     from service.answers import Answers
 
+UNKNOWN = "unknown"
+"""Speculation of a row whose source does not say."""
+ID_TABLES = {"source": "sources", "model": "models", "quant": "quants", "engine": "engines", "hardware": "hardware"}
 FILTERS = ("id", "source", "model", "quant", "engine", "hardware", "speculation", "evidence")
 
 
@@ -30,7 +36,7 @@ def measurements(request: Request[Any, Any, Any]) -> Response[bytes]:
     question = from_query(MeasurementsQuestion, request.scope["query_string"], limit)
     facts = answers.catalog.facts
     after = _decode(question.cursor)
-    wanted = {name: frozenset(getattr(question, name)) for name in FILTERS if getattr(question, name)}
+    wanted = _wanted(facts, question)
     rows = [m for m in facts.measurements if m.id > after and all(getattr(m, k) in v for k, v in wanted.items())]
     rows.sort(key=lambda m: m.id)
     page = rows[: question.limit]
@@ -41,6 +47,21 @@ def measurements(request: Request[Any, Any, Any]) -> Response[bytes]:
         msgspec.json.encode(answers.catalog.version),
     )
     return answered(request, answers, body)
+
+
+def _wanted(facts: Facts, question: MeasurementsQuestion) -> dict[str, frozenset[str | None]]:
+    """Values that each filter lets through. Raises BadQuestionError for one that nobody has: it would match nothing."""
+    known: dict[str, Iterable[str]] = {name: getattr(facts, table) for name, table in ID_TABLES.items()}
+    known["speculation"] = {UNKNOWN, *(m.speculation for m in facts.measurements if m.speculation)}
+    known["evidence"] = get_args(Evidence)
+    found: dict[str, frozenset[str | None]] = {}
+    for name in FILTERS:
+        values = getattr(question, name)
+        for value in values if name in known else ():
+            known_name(name, value, known[name])
+        if values:
+            found[name] = frozenset(None if (name, value) == ("speculation", UNKNOWN) else value for value in values)
+    return found
 
 
 def outward(facts: Facts, row: Measurement) -> MeasurementOut:
@@ -56,7 +77,7 @@ def outward(facts: Facts, row: Measurement) -> MeasurementOut:
         engine=row.engine,
         hardware=row.hardware,
         units=row.units,
-        speculation=row.speculation or "unknown",
+        speculation=row.speculation or UNKNOWN,
     )
     return MeasurementOut(
         config=config,

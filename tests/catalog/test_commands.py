@@ -25,9 +25,9 @@ def test_the_widest_conflict_is_visible(catalog_file: Path, capsys: pytest.Captu
     """Sources disagree on gpt-oss-20b on one DGX Spark: 49.7 to 84.1 tok/s, all kept."""
     main(["show", "conflicts", "--catalog", str(catalog_file), "--limit", "1000"])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    found = next(r for r in rows if r[:5] == ["gpt-oss-20b", "mxfp4", "dgx-spark", "1", "none"])
-    assert float(found[6]) <= 49.7
-    assert float(found[7]) >= 84.1
+    found = next(r for r in rows if r[:6] == ["decode", "gpt-oss-20b", "mxfp4", "dgx-spark", "1", "none"])
+    assert float(found[9]) <= 49.7
+    assert float(found[10]) >= 84.1
 
 
 def test_a_missing_catalog_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -211,7 +211,7 @@ class MeasurementsQuestion(Question):
     quant: Filter = Field((), description="quant ids")
     engine: Filter = Field((), description="engine ids")
     hardware: Filter = Field((), description="hardware ids")
-    speculation: Filter = Field((), description="none or methods")
+    speculation: Filter = Field((), description="none, methods, or unknown")
     evidence: Filter = Field((), description="official, maintainer, community, own")
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="rows of one page")
     cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="next_cursor of the page before")
