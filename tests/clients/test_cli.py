@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from modelpicker.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -83,6 +85,42 @@ def test_every_command_shows_a_table(
     status, out, _ = run(*arguments)
     assert status == 0
     assert said in out
+
+
+def test_local_needs_no_server(
+    catalog_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same answer, from the catalog installed here."""
+    monkeypatch.setenv("MODELPICKER_CATALOG", str(catalog_file))
+    assert main(["--local", "recommend", "--min-tg", "30", "--limit", "1"]) == 0
+    assert "llama-3.1-70b-instruct/fp8" in capsys.readouterr().out
+
+
+def test_local_without_a_catalog_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the command that makes one."""
+    monkeypatch.setenv("MODELPICKER_CATALOG", str(tmp_path / "none.duckdb"))
+    assert main(["--local", "models"]) == 1
+    assert "catalog build" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As words of the shell's own script."""
+    assert main(["completion", shell]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("recommend", "machines", "min-tg", "completion", "measurements"))
+
+
+def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The script in a real bash."""
+    main(["completion", "bash"])
+    path = tmp_path / "complete.bash"
+    path.write_text(capsys.readouterr().out)
+    words = "COMP_WORDS=(modelpicker recommend --min-t); COMP_CWORD=2; _modelpicker; echo ${COMPREPLY[@]}"
+    done = subprocess.run(["bash", "-c", f"source {path}; {words}"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["--min-tg"]
 
 
 def test_no_service_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, get_origin
 
 from pydantic import ValidationError
 
 from modelpicker import endpoints
 from modelpicker.client import Client
+from modelpicker.completion import SHELLS, script
 from modelpicker.errors import BadRequestError, ConnectionFailedError, NotFoundError, ProblemError
+from modelpicker.local import local_service, serve
 from modelpicker.tables import compared, machines, page, predicted, recommended, records
 from modelpicker.transport import Options
 from modelpicker.wire.answers import CompareAnswer, HardwareAnswer, MeasurementsPage, Prediction, RecommendAnswer
@@ -45,11 +48,19 @@ LISTINGS = ("models", "hardware", "quants", "engines", "sources")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     connection = Options(**({"url": options.url} if options.url else {}))
     try:
-        with Client(connection) as client:
-            return _run(client, options)
+        if options.command == "completion":
+            print(script(parser, options.shell), end="")
+            return FOUND
+        if options.command == "serve":
+            given = {"--host": options.host, "--port": options.port}
+            return serve([word for option, value in given.items() if value for word in (option, value)])
+        with ExitStack() as stack:
+            transport = stack.enter_context(local_service()) if options.local else None
+            return _run(stack.enter_context(Client(connection, transport=transport)), options)
     except (ValidationError, ValueError) as error:
         print(_said(error), file=sys.stderr)
         return BAD
@@ -58,13 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"--{name.replace('_', '-')}: {reason}" if name else reason, file=sys.stderr)
         return BAD
     except (ProblemError, ConnectionFailedError) as error:
-        print(f"{connection.url}: {error}", file=sys.stderr)
+        print(str(error) if getattr(options, "local", False) else f"{connection.url}: {error}", file=sys.stderr)
         return NOTHING
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="modelpicker", description="Which model, quant and engine should I run?")
     parser.add_argument("--url", help="the service; default MODELPICKER_URL, else http://127.0.0.1:8000")
+    parser.add_argument("--local", action="store_true", help="no server: answer from the catalog installed here")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (question, words) in QUESTIONS.items():
         command = commands.add_parser(name, help=words, description=words)
@@ -80,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=f"the known {name}")
         command.add_argument("--json", action="store_true", help="the answer as the service gave it")
         command.add_argument("id", nargs="?", help="one of them")
+    serving = commands.add_parser("serve", help="run the service installed here")
+    serving.add_argument("--host", help="address to listen on")
+    serving.add_argument("--port", help="port to listen on")
+    completing = commands.add_parser("completion", help="print a completion script for a shell")
+    completing.add_argument("shell", choices=SHELLS, help="source its output, or put it where the shell looks")
     return parser
 
 
