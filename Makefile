@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 CATALOG := build/catalog.duckdb
 FACTS := $(shell find models_data -type f) $(shell find catalog -name '*.py' -o -name '*.sql')
-TYPED := service catalog clients/python/src tests
+TYPED := service catalog clients/python/src clients/chatops/src tests
 
 .PHONY: help serve test check evaluate clean
 

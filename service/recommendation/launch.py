@@ -99,9 +99,11 @@ def checkpoint(config: Config) -> str | None:
     if quant.family == "native" or on_loading or quant.id in model.native_quants:
         return model.hf_id
     format_name, _, rest = quant.id.partition("-")
-    words = (format_name, rest) if quant.family == "mlx" else (format_name,)
+    words = (
+        {"gguf"} if quant.family.startswith("gguf") else {format_name, rest} if quant.family == "mlx" else {format_name}
+    )
     repositories = (alias for alias in model.aliases if REPOSITORY.fullmatch(alias))
-    return next((name for name in repositories if all(word in name.lower() for word in words)), None)
+    return next((name for name in repositories if words <= set(re.split(r"[^a-z0-9]+", name.lower()))), None)
 
 
 def draft_checkpoint(config: Config) -> str | None:

@@ -1,0 +1,1 @@
+"""Ask modelpicker from a chat room: text → question → answer, through the SDK alone."""
