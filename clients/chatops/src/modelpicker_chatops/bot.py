@@ -133,7 +133,7 @@ class Bot:
 
     async def _enough(self, model: str, question: Question, fields: dict[str, Any]) -> tuple[str, ...]:
         """How many of the machine that was asked about (or of the usual one) it takes."""
-        machine = {name: value for name, value in question.fields.items() if name == "hardware"}
+        machine: dict[str, Any] = {name: value for name, value in question.fields.items() if name == "hardware"}
         for units in UNITS:
             answer = await self._client.recommend(
                 model=[model], units=units, limit=1, rejected_limit=0, **machine, **fields

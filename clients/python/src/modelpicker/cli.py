@@ -6,6 +6,8 @@ Exit status: 0 found, 1 nothing feasible (or no answer), 2 bad input.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, get_origin
@@ -58,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "serve":
             given = {"--host": options.host, "--port": options.port}
             return serve([word for option, value in given.items() if value for word in (option, value)])
+        if options.command == "mcp":
+            return _agents(options)
         with ExitStack() as stack:
             transport = stack.enter_context(local_service()) if options.local else None
             return _run(stack.enter_context(Client(connection, transport=transport)), options)
@@ -71,6 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ProblemError, ConnectionFailedError) as error:
         print(str(error) if getattr(options, "local", False) else f"{connection.url}: {error}", file=sys.stderr)
         return NOTHING
+
+
+def _agents(options: argparse.Namespace) -> int:
+    """Serve agents until told to stop."""
+    try:
+        from modelpicker.agents import serve as serve_agents  # noqa: PLC0415  (an extra)
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed: pip install 'modelpicker[mcp]'", file=sys.stderr)
+        return BAD
+    if options.url:
+        os.environ["MODELPICKER_URL"] = options.url
+    asyncio.run(serve_agents(options.transport, options.host, options.port))
+    return FOUND
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     serving = commands.add_parser("serve", help="run the service installed here")
     serving.add_argument("--host", help="address to listen on")
     serving.add_argument("--port", help="port to listen on")
+    agents = commands.add_parser("mcp", help="tools for agents (Model Context Protocol)")
+    agents.add_argument("--transport", choices=["stdio", "http"], default="stdio", help="stdio, or HTTP at /mcp")
+    agents.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    agents.add_argument("--port", type=int, default=8765, help="port to listen on")
     completing = commands.add_parser("completion", help="print a completion script for a shell")
     completing.add_argument("shell", choices=SHELLS, help="source its output, or put it where the shell looks")
     return parser
