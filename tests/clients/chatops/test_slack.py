@@ -20,6 +20,7 @@ from modelpicker_chatops.__main__ import main
 from modelpicker_chatops.bot import Bot
 from modelpicker_chatops.replies import Reply
 from modelpicker_chatops.settings import StartError
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,12 +36,16 @@ class StandIn:
         self.posted: list[dict[str, Any]] = []
         self.responses: list[dict[str, Any]] = []
         self.limited = 0
+        self.envelopes: list[dict[str, Any]] = []
+        self.acknowledged: list[dict[str, Any]] = []
 
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/api/auth.test", self.auth)
         app.router.add_post("/api/chat.postMessage", self.post)
         app.router.add_post("/respond", self.respond)
+        app.router.add_post("/api/apps.connections.open", self.open)
+        app.router.add_get("/socket", self.socket)
         return app
 
     async def auth(self, request: web.Request) -> web.Response:
@@ -59,6 +64,19 @@ class StandIn:
             await request.json() if request.content_type == "application/json" else dict(await request.post())
         )
         return web.json_response({"ok": True, "ts": "1.1"})
+
+    async def open(self, request: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "url": f"ws://{request.host}/socket"})
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "num_connections": 1})
+        for envelope in self.envelopes:
+            await socket.send_json(envelope)
+        async for message in socket:
+            self.acknowledged.append(message.json())
+        return socket
 
     async def respond(self, request: web.Request) -> web.Response:
         self.responses.append(await request.json())
@@ -191,6 +209,33 @@ def test_forged_stale_and_replayed_requests_are_refused(url: str) -> None:
             await until(lambda: fake.responses)
             await asyncio.sleep(0.3)
             assert len(fake.responses) == 1
+
+    asyncio.run(go())
+
+
+def test_socket_mode_answers_too(url: str) -> None:
+    """Each envelope is acknowledged, and the command answered."""
+
+    async def go() -> None:
+        fake = StandIn()
+        async with served(fake.app()) as api, AsyncClient(Options(url=url)) as client:
+            payload = {
+                "command": "/pick",
+                "text": "min_tg=30",
+                "response_url": f"{api}/respond",
+                "user_id": "U2",
+                "team_id": "T1",
+            }
+            fake.envelopes = [
+                {"envelope_id": "e1", "type": "slash_commands", "payload": payload, "accepts_response_payload": True}
+            ]
+            app = slack.create_app(Bot(client), slack.web_client(TOKEN, f"{api}/api/"), "socket mode")
+            handler = AsyncSocketModeHandler(app, "xapp-test")
+            await handler.connect_async()
+            await until(lambda: fake.responses)
+            assert [x["envelope_id"] for x in fake.acknowledged] == ["e1"]
+            assert "configs meet the limits" in json.dumps(fake.responses)
+            await handler.close_async()
 
     asyncio.run(go())
 
