@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from catalog.calibration.evidence import unusable
-from catalog.calibration.situations import Config, computable
+from catalog.calibration.situations import Config, computable, draft
 from catalog.configs import ConfigKey, Existing, candidates, existing, exists
 from catalog.errors import NotComputableError, UnknownIdError
 from catalog.importers.bounded import Fields
@@ -84,6 +84,13 @@ class Catalog:
     def attested(self) -> frozenset[tuple[ConfigKey, str]]:
         """(config, hardware) pairs that somebody measured, on any number of units."""
         return frozenset((ConfigKey(*key[:4]), key[4]) for key in self._measurements)
+
+    @cached_property
+    def draft_methods(self) -> tuple[str, ...]:
+        """Every method of speculation that an engine documents or that somebody measured."""
+        engines = {name for engine in self.facts.engines.values() for name in engine.speculation}
+        measured = {draft(m.speculation)[0] for m in self.facts.measurements if m.speculation}
+        return tuple(sorted(engines | {name for name in measured if name}))
 
     def measurements_of(self, key: ConfigKey, hardware_id: str, units: int) -> tuple[Measurement, ...]:
         """Every measurement of that very config, usable or not; unknown speculation counts as none."""

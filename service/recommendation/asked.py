@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from modelpicker.wire.questions import HardwareObject
 
+from catalog.calibration.situations import draft
 from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.errors import CatalogError, NotComputableError, UnknownIdError
 from catalog.facts import Hardware
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from catalog.table import Candidates
 
 GB = 1e9
+MOST_DRAFT_TOKENS = 64
 UNLISTED = "unlisted"
 """Id of a machine that came with the question."""
 
@@ -93,6 +95,8 @@ def resolve(catalog: Catalog, question: RecommendQuestion) -> Asked:
     hardware = machine(catalog, question)
     workload = load(catalog, question, hardware)
     _check_names(catalog, question)
+    if question.models:
+        _refuse_filters_of_listed_models(question)
     table = catalog.candidates(hardware, question.units)
     if question.models:
         table = catalog.with_models(_described(catalog, question), hardware, question.units)
@@ -100,6 +104,15 @@ def resolve(catalog: Catalog, question: RecommendQuestion) -> Asked:
     if len(chosen) == 0 and question.model and question.quant:
         chosen = _by_name(catalog, question, hardware)
     return Asked(hardware, workload, chosen)
+
+
+def _refuse_filters_of_listed_models(question: RecommendQuestion) -> None:
+    """Filters by what the catalog knows of its models say nothing of a model that came with the question."""
+    for field in ("model", "family", "license", "modality"):
+        if getattr(question, field):
+            raise BadQuestionError(
+                field, "filters listed models, but the question brings its own: leave one of the two out"
+            )
 
 
 def _described(catalog: Catalog, question: RecommendQuestion) -> dict[str, Model]:
@@ -123,6 +136,15 @@ def _check_names(catalog: Catalog, question: RecommendQuestion) -> None:
     for field, names in known.items():
         for value in getattr(question, field):
             known_name(field, value, names)
+
+
+def check_speculation(catalog: Catalog, speculation: str) -> None:
+    """Raises BadQuestionError where a method is none that an engine documents or anybody measured, or its length is absurd."""
+    method, tokens = draft(speculation)
+    if method is not None:
+        known_name("speculation", method, catalog.draft_methods)
+        if not 1 <= tokens <= MOST_DRAFT_TOKENS:
+            raise BadQuestionError("speculation", f"{tokens} draft tokens a step: name 1 to {MOST_DRAFT_TOKENS}")
 
 
 def known_name(field: str, value: str, names: Iterable[str]) -> None:
@@ -156,14 +178,15 @@ def _named(names: tuple[str, ...], known: tuple[str, ...], index: np.ndarray) ->
 
 def _wanted_models(catalog: Catalog, question: RecommendQuestion) -> Bools | None:
     """Mask over all models, or None if no filter is about models."""
-    if not (question.model or question.family or question.license or question.modality):
+    needed = {*question.modality, *({"vision"} if question.task == "vision" else ())}
+    if not (question.model or question.family or question.license or needed):
         return None
     return np.array(
         [
             (not question.model or m.id in question.model)
             and (not question.family or m.family in question.family)
             and (not question.license or m.license in question.license)
-            and set(question.modality) <= set(m.modality)
+            and needed <= set(m.modality)
             for m in catalog.facts.models.values()
         ],
         dtype=bool,

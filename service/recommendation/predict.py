@@ -9,7 +9,7 @@ from modelpicker.wire.questions import RecommendQuestion
 
 from catalog.configs import ConfigKey
 from catalog.errors import NotComputableError, UnknownIdError
-from service.recommendation.asked import Asked, BadQuestionError, load, machine
+from service.recommendation.asked import Asked, BadQuestionError, check_speculation, load, machine
 from service.recommendation.judge import judge
 from service.recommendation.render import figures
 
@@ -23,6 +23,7 @@ def predict(catalog: Catalog, question: PredictQuestion) -> Prediction:
     """Answer one config. Raises BadQuestionError for unknown names and what physics cannot describe."""
     hardware = machine(catalog, question)
     workload = load(catalog, question, hardware)
+    check_speculation(catalog, question.speculation)
     key = ConfigKey(question.model, question.quant, question.engine, question.speculation)
     try:
         table = catalog.one(key, hardware, question.units)

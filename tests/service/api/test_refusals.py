@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from litestar.testing import TestClient
 
+    from catalog.facts import Facts
+
 
 def refused(client: TestClient[Any], query: str, status: int = 400) -> dict[str, Any]:
     """The problem document of a refused GET."""
@@ -123,3 +125,60 @@ def test_get_and_post_agree(client: TestClient[Any], ask: Callable[..., dict[str
     """The same question in either form has the same answer."""
     question = {"min_tg": 20, "task": "coding", "concurrency": 4, "limit": 5}
     assert client.post("/recommend", json=question).json() == ask("/recommend", **question)
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "field"),
+    [
+        ("/measurements", {"model": "gpt-oss-12b"}, "model"),
+        ("/measurements", {"evidence": "rumour"}, "evidence"),
+        ("/recommend", {"model": ","}, "model"),
+        (
+            "/predict",
+            {"model": "gpt-oss-20b", "quant": "mxfp4", "engine": "vllm", "speculation": "mpt-3"},
+            "speculation",
+        ),
+        (
+            "/predict",
+            {"model": "gpt-oss-20b", "quant": "mxfp4", "engine": "vllm", "speculation": "mtp-999"},
+            "speculation",
+        ),
+    ],
+)
+def test_what_would_match_nothing_is_refused(
+    client: TestClient[Any], path: str, parameters: dict[str, str], field: str
+) -> None:
+    """With the field, not with an empty list or a figure for something that is not there."""
+    response = client.get(path, params=parameters)
+    assert response.status_code == 400
+    assert [error["name"] for error in response.json()["errors"]] == [field]
+
+
+def test_filters_of_listed_models_and_models_of_the_question_do_not_mix(client: TestClient[Any]) -> None:
+    """One of the two would be ignored."""
+    mine = {
+        "name": "mine",
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    }
+    mine |= {"intermediate_size": 14336, "vocab_size": 128256, "num_key_value_heads": 8}
+    assert client.post("/recommend", json={"models": [mine]}).status_code == 200
+    response = client.post("/recommend", json={"models": [mine], "family": ["llama-3.1"]})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["name"] == "family"
+
+
+def test_vision_is_asked_of_models_that_see(ask: Callable[..., dict[str, Any]], facts: Facts) -> None:
+    """A text model is no answer to a question about images."""
+    found = ask("/recommend", task="vision", limit=100)["recommendations"]
+    assert found
+    assert all("vision" in facts.models[r["config"]["model"]].modality for r in found)
+
+
+def test_rows_of_unknown_speculation_are_found(ask: Callable[..., dict[str, Any]]) -> None:
+    """By the word that the rows themselves show."""
+    rows = ask("/measurements", speculation="unknown", limit=5)["measurements"]
+    assert rows
+    assert {row["config"]["speculation"] for row in rows} == {"unknown"}

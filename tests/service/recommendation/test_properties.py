@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,18 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from modelpicker.wire.questions import HardwareObject, PredictQuestion, RecommendQuestion
 
+from catalog.prediction import Z80
 from service.recommendation.asked import resolve
 from service.recommendation.judge import judge
 from service.recommendation.predict import predict
 from service.recommendation.recommend import recommend
 
 if TYPE_CHECKING:
+    from litestar.testing import TestClient
+    from modelpicker.wire.answers import Interval
+
     from catalog.catalog import Catalog
     from catalog.prediction import Bools
 
 MANY = settings(
     derandomize=True, max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+FEW = settings(MANY, max_examples=12)
 
 WORKLOADS = st.fixed_dictionaries(
     {
@@ -31,6 +37,18 @@ WORKLOADS = st.fixed_dictionaries(
         "min_tg": st.floats(0, 60),
         "task": st.sampled_from(["general", "coding", "math"]),
         "memory_gb": st.sampled_from([None, 24.0, 64.0, 110.0]),
+    }
+)
+SHAPE = {"isl", "osl", "concurrency", "memory_gb", "task", "kv_dtype"}
+MORE_LIMITS = st.fixed_dictionaries(
+    {
+        "min_pp": st.sampled_from([None, 500.0, 3000.0]),
+        "max_ttft_ms": st.sampled_from([None, 500.0, 5000.0]),
+        "max_latency_ms": st.sampled_from([None, 10000.0, 60000.0]),
+        "min_quality": st.sampled_from([None, 50.0, 70.0]),
+        "confidence": st.sampled_from([0.5, 0.8, 0.95]),
+        "kv_dtype": st.sampled_from(["auto", "fp8", "q8_0"]),
+        "units": st.sampled_from([1, 2]),
     }
 )
 LIMITS: dict[str, tuple[float | None, float | None]] = {
@@ -115,6 +133,41 @@ def test_what_is_recommended_holds_when_asked_again(catalog: Catalog, workload: 
         assert again.feasible
         assert again.decode_tok_s.value == pytest.approx(found.decode_tok_s.value, rel=2e-3)
         assert again.memory == found.memory
+
+
+@FEW
+@given(workload=WORKLOADS, limits=MORE_LIMITS)
+def test_every_limit_holds_when_asked_again(catalog: Catalog, workload: dict[str, Any], limits: dict[str, Any]) -> None:
+    """/predict of each recommendation stays within all of them, at the confidence that was asked."""
+    question = RecommendQuestion(**workload | limits, limit=5, rejected_limit=0)
+    shape = {k: v for k, v in (workload | limits).items() if k in SHAPE}
+    z = NormalDist().inv_cdf(question.confidence) / Z80
+    for found in recommend(catalog, question).recommendations:
+        again = predict(catalog, PredictQuestion(**shape, **found.config.model_dump()))
+        assert again.feasible
+        assert _sure(again.decode_tok_s, -z) >= question.min_tg * 0.99
+        assert question.min_pp is None or _sure(again.prefill_tok_s, -z) >= question.min_pp * 0.99
+        assert question.max_ttft_ms is None or _sure(again.ttft_ms, z) <= question.max_ttft_ms * 1.01
+        assert question.max_latency_ms is None or _sure(again.latency_ms, z) <= question.max_latency_ms * 1.01
+        assert question.min_quality is None or (again.quality.index or 0) >= question.min_quality - 0.1
+
+
+def _sure(figure: Interval, z: float) -> float:
+    """The figure at ``z`` half-widths of its 80 % interval from the middle, down or up."""
+    side = figure.high if z > 0 else figure.low
+    return float(figure.value * (side / figure.value) ** abs(z))
+
+
+@FEW
+@given(workload=WORKLOADS, limits=MORE_LIMITS)
+def test_get_and_post_and_asking_twice_agree(
+    client: TestClient[Any], workload: dict[str, Any], limits: dict[str, Any]
+) -> None:
+    """One question, one answer."""
+    question = {k: v for k, v in (workload | limits).items() if v is not None} | {"limit": 5, "rejected_limit": 5}
+    first, second = client.get("/recommend", params=question), client.post("/recommend", json=question)
+    assert first.status_code == second.status_code == 200
+    assert first.json() == second.json() == client.get("/recommend", params=question).json()
 
 
 @MANY

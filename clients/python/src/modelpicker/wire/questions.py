@@ -25,10 +25,12 @@ MAX_FILTER = 100
 
 
 def _split(value: object) -> object:
-    """Accept ``a,b``, ``["a", "b"]`` and ``["a,b"]`` alike; empty parts are dropped."""
+    """Accept ``a,b``, ``["a", "b"]`` and ``["a,b"]`` alike; empty parts are dropped, but something must be left."""
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)):
         return value
+    if parts and all(isinstance(part, str) and not part.strip(" ,") for part in parts):
+        raise ValueError("is empty: name at least one, or leave it out")
     return tuple(p.strip() if isinstance(p, str) else p for part in parts for p in _pieces(part))
 
 
