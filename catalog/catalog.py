@@ -18,7 +18,7 @@ from catalog.configs import ConfigKey, Existing, candidates, existing, exists
 from catalog.errors import NotComputableError, UnknownIdError
 from catalog.importers.bounded import Fields
 from catalog.importers.config_json import Naming, model_from_fields, slug
-from catalog.predict import predict
+from catalog.predict import Outcome
 from catalog.table import Candidates, tabulate_configs
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from catalog.calibration.model import SpeedModel
     from catalog.facts import Engine, Facts, Hardware, Measurement, Model, Quant
-    from catalog.prediction import Outcome, Workload
+    from catalog.prediction import Workload
     from catalog.quality.table import QualityTable
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ KEPT_TABLES = 32
 """How many (hardware, units) tables stay in memory; the least recently asked leaves first."""
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Catalog:
     """Everything the service knows. ``version`` names the content and is part of every answer."""
 
@@ -53,9 +53,9 @@ class Catalog:
     def __repr__(self) -> str:
         return f"Catalog({self.version})"
 
-    def predict(self, candidates: Candidates, workload: Workload, *, intervals: bool = True) -> Outcome:
+    def predict(self, candidates: Candidates, workload: Workload) -> Outcome:
         """What the candidates do under the workload; see catalog.predict."""
-        return predict(candidates, workload, intervals=intervals)
+        return Outcome(candidates, workload)
 
     @cached_property
     def model_ids(self) -> tuple[str, ...]:

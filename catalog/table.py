@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.physics.memory import Footprint, columns, footprint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catalog.calibration.situations import Config
     from catalog.catalog import Catalog
     from catalog.facts import Hardware
@@ -22,7 +26,7 @@ MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """n configs on some units of one machine. Every column has length n, in the order of ``keys``."""
 
@@ -51,6 +55,12 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @cached_property
+    def engines(self) -> dict[int, int]:
+        """Engines that occur, by position in ``engine_index``, each with one row of it."""
+        found, rows = np.unique(self.engine_index, return_index=True)
+        return dict(zip(found.tolist(), rows.tolist(), strict=True))
 
     def take(self, rows: Any) -> Candidates:
         """The same columns for some of the rows."""
@@ -132,6 +142,32 @@ def _evidence(catalog: Catalog, configs: list[Config], basis: Ints) -> Floats:
     here = np.array([("device engine", f"{c.hardware.id}|{c.engine.id}") in seen for c in configs], dtype=bool)
     calibrated = np.where(here, 0.5, 0.25)
     return np.where(basis == MEASURED, 1.0, np.where(basis == CALIBRATED, calibrated, 0.0))
+
+
+def join(tables: Sequence[Candidates]) -> Candidates:
+    """The rows of several tables one after the other, in the order given; machine and units are the first one's."""
+    joined: Candidates = _join(tables)
+    return joined
+
+
+def _join(tables: Sequence[Any]) -> Any:
+    """Rows of any (nested) dataclasses of columns."""
+    changed: dict[str, Any] = {}
+    for f in fields(tables[0]):
+        values = [getattr(table, f.name) for table in tables]
+        if isinstance(values[0], np.ndarray):
+            changed[f.name] = np.concatenate(values)
+        elif f.name in {"configs", "keys"}:
+            changed[f.name] = tuple(chain.from_iterable(values))
+        elif isinstance(values[0], dict):
+            changed[f.name] = {name: np.concatenate([value[name] for value in values]) for name in values[0]}
+        elif f.name in {"prefill", "decode"}:
+            changed[f.name] = values[0].join(values[1:])
+        elif f.name in {"situations", "shapes", "devices", "footprints"}:
+            changed[f.name] = _join(values)
+        else:
+            changed[f.name] = values[0]
+    return type(tables[0])(**changed)
 
 
 def _take(table: Any, rows: Any) -> Any:

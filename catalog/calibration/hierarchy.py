@@ -38,11 +38,15 @@ USUAL_ROWS = 5.0
 """Rows that an engine's usual circumstances are held back by: few rows say little about what is usual."""
 
 
-class Combine(Protocol):
-    """How terms add up: times by term → (total seconds, each term's elasticity d log t / d log term)."""
+class Sum(Protocol):
+    """How terms, seconds by name, add up."""
 
-    def __call__(self, terms: dict[str, Floats]) -> tuple[Floats, dict[str, Floats]]:
-        """Add the terms."""
+    def seconds(self, terms: Mapping[str, Floats]) -> Floats:
+        """Total seconds."""
+        ...
+
+    def shares(self, terms: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Each term's elasticity d log t / d log term."""
         ...
 
 
@@ -104,9 +108,10 @@ class Specification:
     base: Mapping[str, tuple[float, float]]
     """term → (mean, sd) of its log factor before anything is known."""
     effects: tuple[Effect, ...]
-    combine: Combine
+    sum: Sum
     usual: tuple[str, ...] = ()
-    """Effects on the whole that stand for the usual circumstances of their rows, the widest first: see ``fit``."""
+    """Lasting effects that take over what the transient ones of the same slope have in common over their rows, the first
+    named first: see ``fit``."""
 
     def all_effects(self) -> tuple[Effect, ...]:
         """The effects, preceded by one base effect per term."""
@@ -148,7 +153,7 @@ class Posterior:
     def log_time(self, cases: Cases, *, measured: bool = False) -> Floats:
         """Log t at the effects' means, shape (n,): as the next question is answered, or as these very sources measured it."""
         factors, total = self._log_factors(cases, measured=measured)
-        seconds, _ = self.specification.combine({t: cases.terms[t] * np.exp(f) for t, f in factors.items()})
+        seconds = self.specification.sum.seconds({t: cases.terms[t] * np.exp(f) for t, f in factors.items()})
         return np.log(seconds) + total
 
     def _log_factors(self, cases: Cases, *, measured: bool) -> tuple[dict[str, Floats], Floats]:
@@ -191,8 +196,8 @@ def fit(
 
     Returns:
         The posterior, with the covariance of all effects that are not transient. Whoever asks next has some source and
-        version too, and does not say which: the mean of the transient effects over the rows of each of the
-        specification's ``usual`` effects is added to it.
+        version too, and does not say which: to each of the specification's ``usual`` effects the mean of the transient
+        effects with its slope is added, over its rows.
     """
     effects = specification.all_effects()
     index, at = _index_levels(effects, cases)
@@ -224,19 +229,22 @@ def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[s
 
 
 def _settle_in(work: _Work) -> None:
-    """Move what transient effects have in common over the rows of a ``usual`` effect into that effect."""
+    """Move what the transient effects of one slope have in common over the rows of a ``usual`` effect into that effect."""
     post, specification = work.posterior, work.posterior.specification
-    common = np.zeros(len(work.cases))
+    common: dict[str | None, Floats] = {}
     for effect, at in zip(work.effects, work.at, strict=True):
-        if effect.transient and effect.slope is None and not {"method", "speculative"} & set(effect.keys):
-            common += np.where(at >= 0, post.mean[at], 0.0)
-    for effect, at in zip(work.effects, work.at, strict=True):
+        if effect.transient and not {"method", "speculative"} & set(effect.keys):
+            amount = np.where(at >= 0, post.mean[at], 0.0)
+            common[effect.slope] = common.get(effect.slope, np.zeros(len(work.cases))) + amount
+    for effect, at, slope in zip(work.effects, work.at, work.slopes, strict=True):
         if effect.name in specification.usual:
-            rows = np.bincount(at[at >= 0], minlength=len(post.mean))
-            shift = np.bincount(at[at >= 0], common[at >= 0], minlength=len(post.mean)) / (rows + USUAL_ROWS)
+            mine = np.where(slope != 0, at, -1)
+            counted, given = mine[mine >= 0], common[effect.slope]
+            rows = np.bincount(counted, minlength=len(post.mean))
+            shift = np.bincount(counted, given[mine >= 0], minlength=len(post.mean)) / (rows + USUAL_ROWS)
             post.mean = post.mean + shift
             post.usual = post.usual + shift
-            common = common - np.where(at >= 0, shift[at], 0.0)
+            common[effect.slope] = given - np.where(at >= 0, shift[at], 0.0)
 
 
 def _warm(posterior: Posterior, start: Posterior) -> None:
@@ -318,8 +326,8 @@ class _Work:
                     total += amount
                 else:
                     log_factor[term] += amount
-        seconds, share = spec.combine({t: cases.terms[t] * np.exp(f) for t, f in log_factor.items()})
-        share = {**share, TOTAL: np.ones(len(cases))}
+        times = {t: cases.terms[t] * np.exp(f) for t, f in log_factor.items()}
+        share = {**spec.sum.shares(times), TOTAL: np.ones(len(cases))}
         rows, columns, data = [], [], []
         for effect, at, slope in zip(self.effects, self.at, self.slopes, strict=True):
             seen = np.flatnonzero(at >= 0)
@@ -328,4 +336,4 @@ class _Work:
             data.append((slope * np.sum([share[t] for t in effect.terms], axis=0))[seen])
         shape = (len(cases), len(post.index))
         matrix = sparse.csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
-        return matrix, np.log(seconds) + total
+        return matrix, np.log(spec.sum.seconds(times)) + total

@@ -24,13 +24,13 @@ Regime = tuple[Literal["prefill", "decode"], Literal["one stream", "streams", "s
 
 WELL_KNOWN = "dgx-spark"
 SCALE: Mapping[Regime, float] = {
-    ("decode", "one stream", True): 0.63,
+    ("decode", "one stream", True): 0.56,
     ("decode", "streams", True): 0.6,
-    ("decode", "speculation", True): 1.05,
-    ("decode", "units", True): 1.5,
+    ("decode", "speculation", True): 1.0,
+    ("decode", "units", True): 1.42,
     ("decode", "one stream", False): 0.96,
-    ("decode", "streams", False): 0.8,
-    ("decode", "speculation", False): 1.05,
+    ("decode", "streams", False): 0.7,
+    ("decode", "speculation", False): 1.0,
     ("decode", "units", False): 1.16,
     ("prefill", "one stream", True): 0.95,
     ("prefill", "units", True): 1.2,

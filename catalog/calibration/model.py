@@ -11,7 +11,7 @@ from catalog.calibration.hierarchy import Cases, Posterior, fit
 from catalog.calibration.situations import Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
-from catalog.physics.terms import SHARED_ROUTING, Load, accepted_tokens, decode_terms, prefill_terms
+from catalog.physics.terms import SHARED_ROUTING, Load, decode_terms, prefill_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from catalog.calibration.evidence import Lesson
     from catalog.calibration.hierarchy import Floats
 
-REFERENCE_ACCEPTANCE = 0.7
-"""Acceptance of one draft token before anything is known; methods, models and workloads correct it by their effects."""
 ROUTING = {"own llama.cpp timing harness": 1.0, "llama-batched-bench": 0.75}
 """Tools without real text: the router of random weights prefers no expert, random tokens all go to a few."""
 CONTEXT_SCALE = 4096.0
@@ -88,8 +86,8 @@ def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
         "log prompt": np.log2(np.maximum(load.isl, 1.0) / PROMPT_SCALE),
         "log concurrency": np.log2(load.concurrency),
         "log tokens": np.log2(load.concurrency * (load.draft_tokens + 1.0)),
-        **situations.numbers(),
-        **ragged(load, np.zeros(len(load.isl))),
+        **situations.numbers,
+        **ragged(load, np.zeros(())),
     }
 
 
@@ -125,11 +123,6 @@ def decode_cases(table: Table, prefill: Posterior, *, measured: bool = False) ->
     return Cases(table.labels, scales, terms)
 
 
-def log_accepted(load: Load) -> Floats:
-    """Logarithm of the tokens a speculative step is expected to yield at the reference acceptance."""
-    return np.log(accepted_tokens(load.draft_tokens, REFERENCE_ACCEPTANCE))
-
-
 def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> SpeedModel:
     """Learn both posteriors; ``start`` (a fit of similar lessons) fixes the spreads and saves the learning rounds."""
     rounds = 0 if start else 7
@@ -140,7 +133,7 @@ def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> Spe
     )  # fmt: skip
     steps = tabulate([x for x in lessons if x.quantity in {"decode", "total"}])
     decode = fit(
-        DECODE, decode_cases(steps, prefill, measured=True), steps.log_seconds + log_accepted(steps.load), steps.noise_scale,
+        DECODE, decode_cases(steps, prefill, measured=True), steps.log_seconds + steps.situations.log_accepted, steps.noise_scale,
         learn_rounds=rounds, start=start.decode if start else None,
     )  # fmt: skip
     return SpeedModel(prefill, decode)

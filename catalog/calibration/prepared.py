@@ -7,7 +7,8 @@ needs the covariance of a few *coordinates* per config: the factors on the group
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from catalog.calibration.hierarchy import TOTAL, Cases, Effect, Posterior
 from catalog.calibration.intervals import scales
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from catalog.calibration.hierarchy import Floats, Ints
     from catalog.calibration.situations import Situations
@@ -31,8 +32,12 @@ class Prepared:
     """Constant parts of n configs' log factors and the covariance of their coordinates."""
 
     posterior: Posterior
-    constant: dict[str, Floats]
-    slopes: dict[tuple[str, str], Floats]
+    factor: Mapping[str, Floats]
+    """term → (n,): what its seconds are multiplied by, before slopes."""
+    log_total: Floats
+    """(n,): what is added to the logarithm of the whole, before slopes."""
+    slopes: Mapping[tuple[str, str], Floats]
+    """(term or TOTAL, slope) → (n,): what each unit of the slope's number adds to the logarithm."""
     coordinates: tuple[tuple[tuple[str, ...], str | None], ...]
     onto: Floats
     """(effects, coordinates): 1 where an effect acts on a coordinate."""
@@ -51,7 +56,8 @@ class Prepared:
         """The same for some of the configs."""
         return replace(
             self,
-            constant={term: column[rows] for term, column in self.constant.items()},
+            factor={term: column[rows] for term, column in self.factor.items()},
+            log_total=self.log_total[rows],
             slopes={key: column[rows] for key, column in self.slopes.items()},
             columns=self.columns[rows],
             amounts=self.amounts[rows],
@@ -60,44 +66,81 @@ class Prepared:
             scale=self.scale[:, rows],
         )
 
-    def log_time(
-        self, terms: Mapping[str, Floats], numbers: Mapping[str, float | Floats]
-    ) -> tuple[Floats, dict[str, Floats]]:
-        """Median log seconds and each term's share in them."""
-        factor = dict(self.constant)
-        for (term, slope), amount in self.slopes.items():
-            factor[term] = factor[term] + amount * numbers[slope]
-        seconds, share = self.posterior.specification.combine({t: x * np.exp(factor[t]) for t, x in terms.items()})
-        return np.log(seconds) + factor[TOTAL], share
+    def join(self, others: Sequence[Prepared]) -> Prepared:
+        """These configs, then those of others that the same posterior prepared."""
+        parts = (self, *others)
 
-    def log_sd(self, share: Mapping[str, Floats], numbers: Mapping[str, float | Floats], rows: Ints) -> Floats:
-        """Standard deviation of log seconds for some rows, as another source would measure them."""
-        weights = np.empty((len(rows), len(self.coordinates)))
-        for i, (terms, slope) in enumerate(self.coordinates):
-            amount = np.ones(len(rows)) if terms == (TOTAL,) else np.sum([share[t][rows] for t in terms], axis=0)
-            weights[:, i] = amount * (_at(numbers[slope], rows) if slope else 1.0)
-        parts = [self._variance(rows[i : i + CHUNK], weights[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
-        elsewhere = sum(
-            column[rows] * (_at(numbers[slope], rows) if slope else 1.0) ** 2
-            for slope, column in self.elsewhere.items()
+        def rows(name: str, axis: int = 0) -> Any:
+            return np.concatenate([getattr(part, name) for part in parts], axis=axis)
+
+        def columns(name: str) -> dict[Any, Floats]:
+            names = dict.fromkeys(chain.from_iterable(getattr(part, name) for part in parts))
+            return {
+                key: np.concatenate([getattr(part, name).get(key, np.zeros(len(part.log_total))) for part in parts])
+                for key in names
+            }
+
+        return replace(
+            self,
+            factor=columns("factor"),
+            log_total=rows("log_total"),
+            slopes=columns("slopes"),
+            columns=rows("columns"),
+            amounts=rows("amounts"),
+            unseen=rows("unseen"),
+            elsewhere=columns("elsewhere"),
+            scale=rows("scale", axis=1),
         )
-        scale = np.where(_at(numbers["log concurrency"], rows) > 0, self.scale[1, rows], self.scale[0, rows])
-        return np.asarray(scale * np.sqrt(np.concatenate([np.zeros(0), *parts]) + elsewhere))
 
-    def _variance(self, rows: Ints, weights: Floats) -> Floats:
+    def log_time(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
+        """Median log seconds."""
+        log_total = self.log_total
+        for (term, slope), amount in self.slopes.items():
+            if term == TOTAL:
+                log_total = log_total + amount * numbers[slope]
+        return np.log(self.posterior.specification.sum.seconds(self._scaled(terms, numbers))) + log_total
+
+    def shares(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Each term's share in the median."""
+        return self.posterior.specification.sum.shares(self._scaled(terms, numbers))
+
+    def _scaled(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Seconds by term, each times its factor."""
+        times = {term: x * self.factor[term] for term, x in terms.items()}
+        for (term, slope), amount in self.slopes.items():
+            if term != TOTAL and term in times and np.any(numbers[slope]):
+                times[term] = times[term] * np.exp(amount * numbers[slope])
+        return times
+
+    def log_sd(self, share: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
+        """Standard deviation of log seconds, as another source would measure them."""
+        count = len(self.log_total)
+        weights = np.empty((count, len(self.coordinates)))
+        for i, (terms, slope) in enumerate(self.coordinates):
+            amount = np.float64(1.0) if terms == (TOTAL,) else sum(share[t] for t in terms)
+            weights[:, i] = amount * (numbers[slope] if slope else 1.0)
+        chunks = [slice(i, i + CHUNK) for i in range(0, count, CHUNK)]
+        known = np.concatenate([np.zeros(0), *(self._variance(rows, weights[rows]) for rows in chunks)])
+        elsewhere = sum(
+            column * (np.square(numbers[slope]) if slope else 1.0) for slope, column in self.elsewhere.items()
+        )
+        scale = np.where(numbers["log concurrency"] > 0, self.scale[1], self.scale[0])
+        return np.asarray(scale * np.sqrt(known + elsewhere))
+
+    def _variance(self, rows: slice, weights: Floats) -> Floats:
         """Variance of the weighted coordinates of some rows: gᵀ Σ g over the levels seen, plus the spreads of the others."""
         gradient = weights @ self.onto.T
         seen = gradient * self.amounts[rows]
         at = self.columns[rows]
         block = self.posterior.covariance[at[:, :, None], at[:, None, :]]
-        known = np.einsum("ni,nij,nj->n", seen, block, seen, optimize=True)
-        return np.asarray(known + (gradient**2 * self.unseen[rows]).sum(axis=1))
+        known = (seen[:, None, :] @ block @ seen[:, :, None])[:, 0, 0]
+        return np.asarray(known + (np.square(gradient) * self.unseen[rows]).sum(axis=1))
 
 
 def prepare(posterior: Posterior, situations: Situations) -> Prepared:
     """Work out what the workload does not change, for n configs."""
     specification = posterior.specification
-    static = situations.numbers()
+    static = situations.numbers
     cases = Cases(situations.labels, static, {TOTAL: np.zeros(len(situations))})
     constant = {t: np.full(len(situations), mean) for t, (mean, _) in specification.base.items()}
     constant[TOTAL] = np.zeros(len(situations))
@@ -118,7 +161,11 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
     columns, amounts, unseen = _levels(posterior, cases, effects, static)
     elsewhere = _elsewhere(posterior, situations)
     scale = scales(specification.quantity, situations)
-    return Prepared(posterior, constant, slopes, coordinates, onto, columns, amounts, unseen, elsewhere, scale)
+    factor = {term: np.exp(column) for term, column in constant.items() if term != TOTAL}
+    slopes = {key: amount for key, amount in slopes.items() if amount.any()}
+    return Prepared(
+        posterior, factor, constant[TOTAL], slopes, coordinates, onto, columns, amounts, unseen, elsewhere, scale
+    )
 
 
 def _elsewhere(posterior: Posterior, situations: Situations) -> dict[str | None, Floats]:
@@ -131,11 +178,6 @@ def _elsewhere(posterior: Posterior, situations: Situations) -> dict[str | None,
             brought = np.broadcast_to(posterior.spread[effect.name] ** 2 * present, len(situations))
             variance[effect.slope] = variance.get(effect.slope, np.zeros(len(situations))) + brought
     return variance
-
-
-def _at(number: float | Floats, rows: Ints) -> float | Floats:
-    """A workload's number for some rows: one for all, or one each."""
-    return number[rows] if isinstance(number, np.ndarray) else number
 
 
 def _static(effect: Effect, static: Mapping[str, Floats]) -> Floats | float:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from catalog.physics.kv import kv_shape
-from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes
+from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes, accepted_tokens
 from catalog.physics.weights import weight_bytes
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ BLOCK_DRAFTERS = ("dflash", "dspark")
 """Drafters that propose a whole block in one pass."""
 FALLBACK_FLOPS_PER_BYTE = 100.0
 """Dense BF16 peak per byte/s of bandwidth where no peak is published; the device's own effect corrects it."""
+REFERENCE_ACCEPTANCE = 0.7
+"""Acceptance of one draft token before anything is known; methods, models and workloads correct it by their effects."""
 SPECULATIVE_NOISE = 2.0
 """How many drafts are accepted depends on the very text, which no source repeats: such rows scatter this much more."""
 EXPERT_BYTES = 4e6
@@ -80,7 +83,8 @@ class Situations:
     def __len__(self) -> int:
         return len(self.shapes)
 
-    def numbers(self) -> dict[str, NDArray[np.float64]]:
+    @cached_property
+    def numbers(self) -> Mapping[str, NDArray[np.float64]]:
         """What is particular to each config and scales an effect: logarithms of units, drafts and matrix sizes."""
         shapes = self.shapes
         matrices = np.maximum(shapes.experts * shapes.moe_layers, 1.0)
@@ -91,6 +95,11 @@ class Situations:
             * (shapes.experts > 0),
         }
 
+    @cached_property
+    def log_accepted(self) -> NDArray[np.float64]:
+        """Logarithm of the tokens a speculative step is expected to yield at the reference acceptance; 0 without drafts."""
+        return np.log(accepted_tokens(self.draft_tokens, REFERENCE_ACCEPTANCE))
+
     @property
     def noise_scale(self) -> NDArray[np.float64]:
         """How much noisier than plain decoding a measurement of each config is."""
@@ -99,11 +108,9 @@ class Situations:
     def load(
         self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any, routing: Any = SHARED_ROUTING
     ) -> Load:
-        """The workload's columns; scalars are spread over all configs."""
+        """The workload's columns; what is the same for all configs stays a scalar."""
         given = (isl, osl, context, concurrency, kv_bytes_per_value, routing)
-        tokens_in, tokens_out, cached, streams, value_bytes, together = (
-            np.broadcast_to(np.asarray(x, dtype=float), len(self)) for x in given
-        )
+        tokens_in, tokens_out, cached, streams, value_bytes, together = (np.asarray(x, dtype=float) for x in given)
         return Load(tokens_in, tokens_out, cached, streams, value_bytes, self.draft_tokens, self.block_draft, together)
 
 

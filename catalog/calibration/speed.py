@@ -8,13 +8,12 @@ to a source, its engine version and its runs.
 from __future__ import annotations
 
 import math
-from functools import partial
 
 from catalog.calibration.hierarchy import TOTAL, Effect, Specification
 from catalog.physics import terms as physics
 
 OVERHEADS = ("step", "layer", "moe", "linear", "sequence")
-STREAMED = physics.DECODE_STREAMED
+STREAMED = physics.DECODE_SUM.streamed
 
 
 def _log(mean: float, sd: float) -> tuple[float, float]:
@@ -109,8 +108,8 @@ DECODE = Specification(
         Effect("method source", (TOTAL,), ("method", "source"), 0.15, transient=True),
         Effect("content", (TOTAL,), ("speculative", "content"), 0.2, transient=True),
     ),
-    combine=partial(physics.combine, streamed=physics.DECODE_STREAMED, computed=physics.DECODE_COMPUTED),
-    usual=("engine", "device engine", "architecture", "config"),
+    sum=physics.DECODE_SUM,
+    usual=("config", "ragged", "ragged length", "engine concurrency", "device concurrency"),
 )
 
 PREFILL = Specification(
@@ -159,6 +158,6 @@ PREFILL = Specification(
         Effect("method", (TOTAL,), ("method",), 0.2),
         Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
     ),
-    combine=partial(physics.combine, streamed=physics.PREFILL_STREAMED, computed=physics.PREFILL_COMPUTED),
+    sum=physics.PREFILL_SUM,
     usual=("engine", "device engine", "config"),
 )

@@ -16,7 +16,7 @@ from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
-from catalog.calibration.model import decode_cases, fit_speed, log_accepted, prefill_cases, tabulate
+from catalog.calibration.model import decode_cases, fit_speed, prefill_cases, tabulate
 from catalog.calibration.prepared import prepare
 from catalog.physics.terms import decode_ceiling_tok_s, prefill_ceiling_tok_s
 
@@ -113,7 +113,7 @@ def _steps(model: SpeedModel, lessons: Sequence[Lesson]) -> Iterator[Judgement]:
     ceiling = decode_ceiling_tok_s(table.situations.shapes, table.situations.devices, table.load)
     least = -np.log(ceiling * (table.load.draft_tokens + 1.0))
     cases = decode_cases(table, model.prefill)
-    return _compare(lessons, table, model.decode, cases, log_accepted(table.load), least)
+    return _compare(lessons, table, model.decode, cases, table.situations.log_accepted, least)
 
 
 def _compare(
@@ -121,8 +121,8 @@ def _compare(
 ) -> Iterator[Judgement]:
     """Expected against measured log seconds, as served: never below what the ceiling leaves (``least``)."""
     ready = prepare(posterior, table.situations)
-    expected, share = ready.log_time(cases.terms, cases.numbers)
-    spread = ready.log_sd(share, cases.numbers, np.arange(len(table)))
+    expected, share = ready.log_time(cases.terms, cases.numbers), ready.shares(cases.terms, cases.numbers)
+    spread = ready.log_sd(share, cases.numbers)
     served = np.maximum(expected - accepted, least)
     for lesson, predicted, sd in zip(lessons, served, spread, strict=True):
         yield Judgement(lesson, lesson.log_seconds - float(predicted), float(sd))

@@ -11,12 +11,16 @@ All arguments are NumPy arrays of a common shape (n,) or broadcastable to it; ti
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.physics.kv import kv_streamed_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Floats = NDArray[np.float64]
 
@@ -30,8 +34,9 @@ PREFILL_BATCH = 2048
 """Tokens of a prompt that go through the weights together."""
 SHARED_ROUTING = 0.95
 """Tokens of real text choose experts together: n of them touch as many as n^0.95 independent ones would."""
-SHARPNESS = 4.0
-"""How sharply the slower of memory and compute dominates: a p-norm between their sum (1) and their maximum (∞)."""
+SHARPNESS = 4
+"""How sharply the slower of memory and compute dominates: a p-norm between their sum (1) and their maximum (∞). Its
+powers are written as squares and square roots, which cost a tenth."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,20 @@ class Shapes:
         """The same columns for some of the rows."""
         return Shapes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
-    @property
+    @cached_property
+    def routed_share(self) -> Floats:
+        """Share of the experts that one token is routed to: k/E; 0 for dense models."""
+        return np.divide(self.experts_per_token, self.experts, out=np.zeros(len(self)), where=self.experts > 0)
+
+    @cached_property
+    def log_unrouted_share(self) -> Floats:
+        """log(1 - k/E), of the share that one token leaves unread; finite where a token takes them all."""
+        return np.log1p(-np.minimum(self.routed_share, 1.0 - 1e-12))
+
+    @cached_property
     def active_params(self) -> Floats:
         """Parameters one token is multiplied with."""
-        share = np.divide(self.experts_per_token, self.experts, out=np.zeros(len(self)), where=self.experts > 0)
-        return self.dense_params + self.expert_params * share
+        return self.dense_params + self.expert_params * self.routed_share
 
 
 @dataclass(frozen=True)
@@ -104,15 +118,14 @@ class Load:
     """How independently tokens choose their experts: SHARED_ROUTING for real text, 1 for random weights."""
 
 
-def expert_share(experts: Floats, experts_per_token: Floats, tokens: Floats) -> Floats:
+def expert_share(shapes: Shapes, tokens: Floats) -> Floats:
     """Share of the experts that ``tokens`` independent tokens touch: 1 - (1 - k/E)^tokens; 0 for dense models."""
-    ratio = np.divide(experts_per_token, experts, out=np.zeros(np.shape(experts)), where=experts > 0)
-    return np.asarray(1.0 - (1.0 - ratio) ** tokens)
+    return np.asarray(-np.expm1(tokens * shapes.log_unrouted_share))
 
 
 def step_bytes(shapes: Shapes, load: Load) -> Floats:
     """Bytes a decode step must read: dense weights, distinct experts, every stream's cache. Over all units."""
-    share = expert_share(shapes.experts, shapes.experts_per_token, load.concurrency**load.routing)
+    share = expert_share(shapes, load.concurrency**load.routing)
     cache = load.concurrency * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value)
     return shapes.dense_bytes + shapes.expert_bytes * share + cache
 
@@ -141,7 +154,7 @@ def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     streams = load.concurrency
     tokens = streams * (load.draft_tokens + 1.0)
-    share = expert_share(shapes.experts, shapes.experts_per_token, tokens**load.routing)
+    share = expert_share(shapes, tokens**load.routing)
     several = (devices.units > 1).astype(float)
     drafts = np.where(load.block_draft > 0, np.minimum(load.draft_tokens, 1.0), load.draft_tokens)
     draft_bytes = shapes.head_bytes + shapes.dense_bytes / np.maximum(shapes.layers, 1.0)
@@ -163,12 +176,6 @@ def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats
     }
 
 
-DECODE_STREAMED = ("weights", "experts", "kv")
-DECODE_COMPUTED = ("compute",)
-PREFILL_STREAMED = ("read",)
-PREFILL_COMPUTED = ("dense", "experts", "attention")
-
-
 def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -> dict[str, Floats]:
     """Terms of one request's share in a prefill; ``first`` is 1 where the time to the first token is meant.
 
@@ -177,22 +184,19 @@ def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -
     wait together fill together.
     """
     peak = devices.peak_flops * devices.parallel
-    share = np.divide(shapes.experts_per_token, shapes.experts, out=np.zeros(len(shapes)), where=shapes.experts > 0)
     history = np.maximum(load.context - load.isl, 0.0)
     pairs_full = load.isl * (history + load.isl / 2.0)
     pairs_window = load.isl * np.minimum(history + load.isl / 2.0, shapes.kv_window_tokens)
     attention = pairs_full * shapes.attention_full_flops + pairs_window * shapes.attention_window_flops
     together = load.concurrency * load.isl
     batches = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
-    touched = expert_share(
-        shapes.experts, shapes.experts_per_token, np.minimum(together, PREFILL_BATCH) ** load.routing
-    )
+    touched = expert_share(shapes, np.minimum(together, PREFILL_BATCH) ** load.routing)
     read = shapes.dense_bytes + shapes.expert_bytes * touched
     several = (devices.units > 1).astype(float)
     exchanged = shapes.layers * 2.0 * load.isl * shapes.hidden_size * 2.0
     return {
         "dense": 2.0 * load.isl * (shapes.dense_params - shapes.head_params) / peak,
-        "experts": 2.0 * load.isl * shapes.expert_params * share / peak,
+        "experts": 2.0 * load.isl * shapes.expert_params * shapes.routed_share / peak,
         "attention": attention / (devices.attention_peak_flops * devices.parallel),
         "read": batches * read / (devices.bandwidth_bytes_s * devices.parallel),
         "layer": batches * shapes.layers * 10.0 * LAYER_SECONDS,
@@ -202,25 +206,36 @@ def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -
     }
 
 
-def combine(
-    terms: dict[str, Floats], streamed: tuple[str, ...], computed: tuple[str, ...]
-) -> tuple[Floats, dict[str, Floats]]:
-    """Total seconds and each term's share in it (its elasticity d log total / d log term).
+@dataclass(frozen=True)
+class Sum:
+    """How terms add up. Memory and compute overlap, so the slower one sets the pace (a smooth maximum); overheads add."""
 
-    Memory and compute overlap, so the slower one sets the pace (a smooth maximum); overheads add.
-    """
-    memory = sum((terms[name] for name in streamed), np.float64(0.0))
-    compute = sum((terms[name] for name in computed), np.float64(0.0))
-    busy = (memory**SHARPNESS + compute**SHARPNESS) ** (1.0 / SHARPNESS)
-    total = busy + sum(
-        (x for name, x in terms.items() if name not in streamed and name not in computed), np.float64(0.0)
-    )
-    by_memory = (memory / busy) ** (SHARPNESS - 1.0) / total
-    by_compute = (compute / busy) ** (SHARPNESS - 1.0) / total
-    share = {name: x / total for name, x in terms.items()}
-    share |= {name: terms[name] * by_memory for name in streamed}
-    share |= {name: terms[name] * by_compute for name in computed}
-    return np.asarray(total), share
+    streamed: tuple[str, ...]
+    computed: tuple[str, ...]
+
+    def seconds(self, terms: Mapping[str, Floats]) -> Floats:
+        """The total of all terms."""
+        return self._parts(terms)[3]
+
+    def shares(self, terms: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Each term's share in the total: its elasticity d log total / d log term."""
+        memory, compute, busy, total = self._parts(terms)
+        slower = dict.fromkeys(self.streamed, (memory / busy) ** (SHARPNESS - 1) / total)
+        slower |= dict.fromkeys(self.computed, (compute / busy) ** (SHARPNESS - 1) / total)
+        return {name: x * slower[name] if name in slower else x / total for name, x in terms.items()}
+
+    def _parts(self, terms: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats]:
+        """Memory, compute, the slower of the two, and the total."""
+        none = np.float64(0.0)
+        memory = np.asarray(sum((terms[name] for name in self.streamed), none))
+        compute = np.asarray(sum((terms[name] for name in self.computed), none))
+        busy = np.sqrt(np.sqrt(np.square(np.square(memory)) + np.square(np.square(compute))))
+        others = (x for name, x in terms.items() if name not in self.streamed and name not in self.computed)
+        return memory, compute, busy, busy + sum(others, none)
+
+
+DECODE_SUM = Sum(streamed=("weights", "experts", "kv"), computed=("compute",))
+PREFILL_SUM = Sum(streamed=("read",), computed=("dense", "experts", "attention"))
 
 
 def accepted_tokens(draft_tokens: Floats, acceptance: float) -> Floats:

@@ -100,7 +100,8 @@ def resolve(catalog: Catalog, question: RecommendQuestion) -> Asked:
     table = catalog.candidates(hardware, question.units)
     if question.models:
         table = catalog.with_models(_described(catalog, question), hardware, question.units)
-    chosen = table.take(np.flatnonzero(matches(catalog, question, table)))
+    keep = matches(catalog, question, table)
+    chosen = table if keep.all() else table.take(np.flatnonzero(keep))
     if len(chosen) == 0 and question.model and question.quant:
         chosen = _by_name(catalog, question, hardware)
     return Asked(hardware, workload, chosen)

@@ -161,7 +161,7 @@ def _rejection(catalog: Catalog, tried: Tried, units: int) -> HardwareRejection:
     config, nearest = None, None
     if tried.judged is not None and tried.row >= 0:
         config = config_of(tried.judged.asked.candidates, tried.row)
-        nearest = Neighbourhood(catalog, tried.question, tried.judged, everything=tried.judged).nearest(tried.row)
+        (nearest,) = Neighbourhood(catalog, tried.question, tried.judged, everything=tried.judged).nearest([tried.row])
     return HardwareRejection.model_construct(
         config=config, reasons=_reasons(tried), nearest=nearest, **_machine(tried, units)
     )

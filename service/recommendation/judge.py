@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from modelpicker.wire.questions import RecommendQuestion
 
     from catalog.catalog import Catalog
-    from catalog.prediction import Bools, Outcome
+    from catalog.predict import Outcome
+    from catalog.prediction import Bools
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Judged:
 
 def judge(catalog: Catalog, question: RecommendQuestion, asked: Asked) -> Judged:
     """Apply every limit of the question to every candidate."""
-    outcome = catalog.predict(asked.candidates, asked.workload, intervals=question.confidence != 0.5)
+    outcome = catalog.predict(asked.candidates, asked.workload)
     quality = quality_columns(catalog, asked.candidates, question.task)
     found = limits(question, asked, outcome, quality)
     broken = np.zeros(len(asked.candidates), dtype=bool)

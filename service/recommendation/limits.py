@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from modelpicker.wire.answers import Code
     from modelpicker.wire.questions import RecommendQuestion
 
-    from catalog.prediction import Bools, Estimate, Floats, Outcome
+    from catalog.predict import Outcome
+    from catalog.prediction import Bools, Estimate, Floats
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
@@ -74,12 +75,9 @@ def _unsupported(asked: Asked) -> Limit:
 
 def _cache_type(asked: Asked) -> Limit:
     """Engines that have no flag for the asked type of KV cache would run, and be evaluated as, something else."""
-    wanted = asked.workload.kv_dtype
-    by_engine: dict[str, bool] = {}
-    for config in asked.candidates.configs:
-        if config.engine.id not in by_engine:
-            by_engine[config.engine.id] = wanted not in kv_dtypes(config)
-    failed = np.array([by_engine[config.engine.id] for config in asked.candidates.configs], dtype=bool)
+    wanted, configs = asked.workload.kv_dtype, asked.candidates.configs
+    lacking = [engine for engine, row in asked.candidates.engines.items() if wanted not in kv_dtypes(configs[row])]
+    failed = np.isin(asked.candidates.engine_index, lacking) if lacking else np.zeros(len(configs), dtype=bool)
 
     def message(row: int) -> str:
         engine = asked.candidates.configs[row].engine
@@ -116,7 +114,7 @@ def _context(asked: Asked) -> Limit:
     return Limit(
         "context_too_long",
         failed,
-        wanted,
+        int(np.max(wanted)),
         limit.astype(float),
         lambda row: f"{wanted:,} tokens (context + osl) are asked, the model is built for {limit[row]:,}",
     )

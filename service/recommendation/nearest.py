@@ -6,24 +6,30 @@ context; what is too slow wants a lighter quant, a smaller model of its family, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from modelpicker.wire.answers import Nearest
 
 from catalog.errors import CatalogError
-from service.recommendation.asked import Asked, load
+from catalog.table import join
+from service.recommendation.asked import Asked
 from service.recommendation.judge import Judged, judge
 from service.recommendation.limits import FIELDS
 from service.recommendation.render import config_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sequence
 
+    from modelpicker.wire.answers import Config
     from modelpicker.wire.questions import RecommendQuestion
 
     from catalog.catalog import Catalog
     from catalog.prediction import Ints
+    from catalog.table import Candidates
+
+    Attempt = Callable[[int], "Iterator[Change | Variation]"]
 
 GB = 1e9
 MORE_UNITS = (2, 4, 8, 16)
@@ -33,13 +39,14 @@ SMALL_CACHE = 0.05
 
 
 class Change(NamedTuple):
-    """One verified change: of what, from and to, and where its outcome stands."""
+    """One change that was found to make a row feasible: of what, from and to, and what the changed config does."""
 
     change: str
     before: float | str | None
     after: float | str | None
-    judged: Judged
-    row: int
+    config: Config
+    decode_tok_s: float
+    total_bytes: float
 
     def render(self) -> Nearest:
         """The change as the wire names it."""
@@ -48,11 +55,24 @@ class Change(NamedTuple):
                 "change": self.change,
                 "from": self.before,
                 "to": self.after,
-                "config": config_of(self.judged.asked.candidates, self.row),
-                "decode_tok_s": round(float(self.judged.outcome.decode_tok_s.value[self.row]), 2),
-                "total_bytes": int(self.judged.outcome.total_bytes[self.row]),
+                "config": self.config,
+                "decode_tok_s": round(self.decode_tok_s, 2),
+                "total_bytes": int(self.total_bytes),
             }
         )
+
+
+class Variation(NamedTuple):
+    """A row with one thing of its workload changed: not asked yet."""
+
+    row: int
+    change: str
+    before: int
+    after: int
+
+    def of(self, field: str, otherwise: int) -> int:
+        """The workload's value of a field, here."""
+        return self.after if field == self.change else otherwise
 
 
 class Neighbourhood:
@@ -67,21 +87,34 @@ class Neighbourhood:
         self._judged = judged
         self._open = everything
 
-    def nearest(self, row: int) -> Nearest | None:
-        """The first change, in the order of the reasons, that makes the row feasible; None if there is none."""
+    def nearest(self, rows: Sequence[int]) -> list[Nearest | None]:
+        """For each row the first change, in the order of its reasons, that makes it feasible; None if there is none."""
+        plans = [list(self._plan(row)) for row in rows]
+        asked = self._ask([option for plan in plans for option in plan if isinstance(option, Variation)])
+        found = [
+            next(filter(None, (asked.get(x) if isinstance(x, Variation) else x for x in plan)), None) for plan in plans
+        ]
+        return [change.render() if change else None for change in found]
+
+    def _plan(self, row: int) -> Iterator[Change | Variation]:
+        """What to try for a row, in order, up to the first change that is known to do."""
+        for attempt in self._attempts(row):
+            for option in attempt(row):
+                yield option
+                if isinstance(option, Change):
+                    return
+
+    def _attempts(self, row: int) -> tuple[Attempt, ...]:
         codes = [limit.code for limit in self._judged.reasons(row)]
         if "unsupported" in codes:
-            attempts: tuple[Callable[[int], Iterator[Change]], ...] = (self._engine, self._quant, self._family)
-        elif "no_measurement" in codes:
-            attempts = (self._quant, self._engine, self._family, self._evidence)
-        elif "does_not_fit" in codes:
-            attempts = (self._units, self._quant, self._context, self._streams, self._limit, self._family)
-        elif "context_too_long" in codes:
-            attempts = (self._context, self._family)
-        else:
-            attempts = (self._quant, self._family, self._streams, self._units, self._context, self._limit)
-        change = next((change for attempt in attempts for change in attempt(row)), None)
-        return change.render() if change else None
+            return (self._engine, self._quant, self._family)
+        if "no_measurement" in codes:
+            return (self._quant, self._engine, self._family, self._evidence)
+        if "does_not_fit" in codes:
+            return (self._units, self._quant, self._context, self._streams, self._limit, self._family)
+        if "context_too_long" in codes:
+            return (self._context, self._family)
+        return (self._quant, self._family, self._streams, self._units, self._context, self._limit)
 
     @property
     def _everything(self) -> Judged:
@@ -89,7 +122,10 @@ class Neighbourhood:
         if self._open is None:
             asked = self._judged.asked
             table = self._catalog.candidates(asked.hardware, asked.workload.units)
-            self._open = judge(self._catalog, self._question, Asked(asked.hardware, asked.workload, table))
+            unfiltered = table is asked.candidates
+            self._open = (
+                self._judged if unfiltered else judge(self._catalog, self._question, replace(asked, candidates=table))
+            )
         return self._open
 
     def _quant(self, row: int) -> Iterator[Change]:
@@ -120,41 +156,43 @@ class Neighbourhood:
         ]
         best = _heaviest(other, np.array(rows, dtype=np.int64))
         if best is not None:
-            yield Change(field, getattr(key, field), getattr(table.keys[best], field), other, best)
+            yield self._found(field, getattr(key, field), getattr(table.keys[best], field), other, best)
 
     def _evidence(self, row: int) -> Iterator[Change]:
         """Evidence of any kind, where only that is missing."""
-        yield from self._again(row, "evidence", self._question.evidence, "any", {"evidence": "any"})
+        if {limit.code for limit in self._judged.reasons(row)} == {"no_measurement"}:
+            yield self._found("evidence", self._question.evidence, "any", self._judged, row)
 
-    def _units(self, row: int) -> Iterator[Change]:
-        """Two, four or eight of the machine instead of what was asked."""
-        before = self._question.units
+    def _units(self, row: int) -> Iterator[Variation]:
+        """Two, four, eight or sixteen of the machine, where neither weights nor bandwidth forbid it from the start."""
+        before, outcome = self._judged.asked.workload.units, self._judged.outcome
         engine = self._judged.asked.candidates.configs[row].engine
         slow = not any(limit.code == "does_not_fit" for limit in self._judged.reasons(row))
         if engine.multi_unit is None or (slow and engine.multi_unit != "tensor"):
             return
         for units in MORE_UNITS:
-            if units > before:
-                yield from self._again(row, "units", before, units, {"units": units})
+            more = units / before
+            room = outcome.weights_bytes[row] <= more * self._judged.asked.workload.budget_bytes
+            if more > 1 and room and outcome.ceiling_tok_s[row] * more >= self._question.min_tg:
+                yield Variation(row, "units", before, units)
 
-    def _context(self, row: int) -> Iterator[Change]:
+    def _context(self, row: int) -> Iterator[Variation]:
         """A shorter context: the longest the model is built for, else a half, a quarter, an eighth."""
-        before, limit = self._question.context_tokens, self._judged.asked.candidates.context_limit[row]
-        if self._judged.outcome.kv_bytes[row] < SMALL_CACHE * self._judged.outcome.weights_bytes[row] and not (
-            limit and before + self._question.osl > limit
-        ):
+        before, limit = self._question.context_tokens, int(self._judged.asked.candidates.context_limit[row])
+        too_long = bool(limit) and before + self._question.osl > limit
+        small = self._judged.outcome.kv_bytes[row] < SMALL_CACHE * self._judged.outcome.weights_bytes[row]
+        if small and not too_long:
             return
-        tries = [int(limit) - self._question.osl] if limit and before + self._question.osl > limit else []
+        tries = [limit - self._question.osl] if too_long else []
         for tokens in tries + [int(before * share) for share in SHORTER]:
             if tokens >= 1:
-                isl = min(self._question.input_tokens, tokens)
-                yield from self._again(row, "context", before, tokens, {"context": tokens, "isl": isl})
+                yield Variation(row, "context", before, tokens)
 
-    def _streams(self, row: int) -> Iterator[Change]:
+    def _streams(self, row: int) -> Iterator[Variation]:
         """Fewer streams at once, halved until it holds."""
         before, streams = self._question.concurrency, self._question.concurrency // 2
         while streams >= 1:
-            yield from self._again(row, "concurrency", before, streams, {"concurrency": streams})
+            yield Variation(row, "concurrency", before, streams)
             streams //= 2
 
     def _limit(self, row: int) -> Iterator[Change]:
@@ -166,30 +204,57 @@ class Neighbourhood:
         (field, direction), value = fields.pop(), reasons[0].value
         if reasons[0].code == "above_any_ceiling":
             value = next(limit.value for limit in self._judged.limits if limit.code == "too_slow")
-        if value is not None:
-            reach, before = float(value[row]), getattr(self._question, field)
-            if field == "memory_gb":
-                reach, before = reach / GB, self._judged.asked.workload.budget_bytes / GB
-            loosened = float(np.floor(reach * 10) / 10 if direction < 0 else np.ceil(reach * 10) / 10)
-            if loosened > 0 and not (field == "memory_gb" and loosened > (self._judged.asked.hardware.memory_gb or 0)):
-                yield from self._again(row, field, before, loosened, {field: loosened})
-
-    def _again(
-        self, row: int, change: str, before: float | str, after: float | str, update: Mapping[str, float | str]
-    ) -> Iterator[Change]:
-        """Ask the same config again with one field changed; yields it if it is feasible now."""
-        asked = self._judged.asked
-        question = self._question.model_copy(update=update)
-        try:
-            workload = load(self._catalog, question, asked.hardware)
-            table = asked.candidates.take([row])
-            if question.units != asked.workload.units:
-                table = self._catalog.one(asked.candidates.keys[row], asked.hardware, question.units)
-        except CatalogError:
+        if value is None:
             return
-        judged = judge(self._catalog, question, Asked(asked.hardware, workload, table))
-        if judged.feasible[0]:
-            yield Change(change, before, after, judged, 0)
+        reach, before = float(value[row]), getattr(self._question, field)
+        if field == "memory_gb":
+            reach, before = reach / GB, self._judged.asked.workload.budget_bytes / GB
+        loosened = float(np.floor(reach * 10) / 10 if direction < 0 else np.ceil(reach * 10) / 10)
+        holds = reach >= loosened if direction < 0 else reach <= loosened
+        real = field != "memory_gb" or loosened <= (self._judged.asked.hardware.memory_gb or 0)
+        if loosened > 0 and holds and real:
+            yield self._found(field, before, loosened, self._judged, row)
+
+    def _found(
+        self, change: str, before: float | str | None, after: float | str | None, judged: Judged, row: int
+    ) -> Change:
+        """A change whose outcome is a row that was judged already."""
+        outcome = judged.outcome
+        config = config_of(judged.asked.candidates, row)
+        return Change(
+            change, before, after, config, float(outcome.decode_tok_s.value[row]), float(outcome.total_bytes[row])
+        )
+
+    def _ask(self, variations: Sequence[Variation]) -> dict[Variation, Change]:
+        """Judge all variations in one pass; those that are feasible, as changes."""
+        judged, question = self._judged, self._question
+        here = [x for x in variations if x.change != "units"]
+        elsewhere = {x: table for x in variations if x.change == "units" and (table := self._on_units(x)) is not None}
+        asked = [*here, *elsewhere]
+        if not asked:
+            return {}
+        table = join(
+            [judged.asked.candidates.take(np.array([x.row for x in here], dtype=np.int64)), *elsewhere.values()]
+        )
+        contexts = np.array([x.of("context", question.context_tokens) for x in asked])
+        streams = np.array([x.of("concurrency", question.concurrency) for x in asked])
+        prompts = np.minimum(question.input_tokens, contexts)
+        workload = replace(judged.asked.workload, isl=prompts, context=contexts, concurrency=streams)
+        again = judge(self._catalog, question, Asked(judged.asked.hardware, workload, table))
+        found = {}
+        for i in np.flatnonzero(again.feasible).tolist():
+            change = self._found(asked[i].change, asked[i].before, asked[i].after, again, i)
+            units = asked[i].of("units", judged.asked.workload.units)
+            found[asked[i]] = change._replace(config=change.config.model_copy(update={"units": units}))
+        return found
+
+    def _on_units(self, variation: Variation) -> Candidates | None:
+        """The row on other units; None where they cannot be described."""
+        asked = self._judged.asked
+        try:
+            return self._catalog.one(asked.candidates.keys[variation.row], asked.hardware, variation.after)
+        except CatalogError:
+            return None
 
 
 def _heaviest(judged: Judged, rows: Ints) -> int | None:

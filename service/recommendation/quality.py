@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -26,12 +28,12 @@ class QualityColumns:
     worst: float
     """Low end of the least able model that anybody scored: what an unknown one is ranked as."""
 
-    @property
+    @cached_property
     def merit(self) -> Floats:
         """What orders by quality: the index; below every known one, and less for a lossier quant, where it is unknown."""
         return np.where(np.isnan(self.index), -self.penalty, self.index)
 
-    @property
+    @cached_property
     def sure(self) -> Floats:
         """What one can rely on: the low end of the interval; an unknown model counts as the worst known one."""
         return np.where(np.isnan(self.low), self.worst - self.penalty, self.low)
@@ -41,8 +43,19 @@ class QualityColumns:
         return QualityColumns(self.index[rows], self.low[rows], self.high[rows], self.penalty[rows], self.worst)
 
 
+_kept: WeakKeyDictionary[Candidates, dict[Task, QualityColumns]] = WeakKeyDictionary()
+"""No workload changes a quality: columns live as long as their table."""
+
+
 def quality_columns(catalog: Catalog, candidates: Candidates, task: Task) -> QualityColumns:
     """The model's index for the task less the share that its quant costs, their uncertainties added in quadrature."""
+    columns = _kept.setdefault(candidates, {})
+    if task not in columns:
+        columns[task] = _columns(catalog, candidates, task)
+    return columns[task]
+
+
+def _columns(catalog: Catalog, candidates: Candidates, task: Task) -> QualityColumns:
     columns = catalog.quality.index(task)
     value, low, high = (np.append(column, np.nan)[candidates.model_index] for column in columns)
     lost, lost_low, lost_high = catalog.quality.penalties(candidates.model_index, candidates.quant_index)

@@ -18,7 +18,8 @@ import numpy as np
 if TYPE_CHECKING:
     from modelpicker.wire.questions import SortKey
 
-    from catalog.prediction import Bools, Floats, Ints, Outcome
+    from catalog.predict import Outcome
+    from catalog.prediction import Bools, Floats, Ints
     from catalog.table import Candidates
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
@@ -65,15 +66,15 @@ def order(scores: Floats, outcome: Outcome, rows: Ints) -> Ints:
     return np.asarray(rows[np.lexsort(keys)])
 
 
-def pareto(outcome: Outcome, quality: QualityColumns, rows: Ints) -> Bools:
-    """Which rows no other row beats in decode, quality and memory at once (equal in all three: the first one)."""
-    merits = np.stack([outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes], axis=1)[rows]
-    left = np.lexsort((-merits[:, 2], -merits[:, 1], -merits[:, 0]))
-    front = np.zeros(len(rows), dtype=bool)
-    while len(left):
-        front[left[0]] = True
-        left = left[~(merits[left] <= merits[left[0]]).all(axis=1)]
-    return front
+def on_front(outcome: Outcome, quality: QualityColumns, rows: Ints, chosen: Ints) -> Bools:
+    """Which of the chosen rows none of ``rows`` beats in decode, quality and memory at once (equal in all three: the first one)."""
+    beaten = np.ones((len(chosen), len(rows)), dtype=bool)
+    alike = rows >= chosen[:, None]
+    for merit in (outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes):
+        mine, others = merit[chosen, None], merit[rows]
+        beaten &= others >= mine
+        alike &= others == mine
+    return np.asarray(~(beaten & ~alike).any(axis=1))
 
 
 def choose(

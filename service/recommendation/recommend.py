@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from modelpicker.wire.answers import Counts, RecommendAnswer, Recommendation, Re
 
 from service.recommendation import ranking
 from service.recommendation.advice import advice
-from service.recommendation.asked import Asked, resolve
+from service.recommendation.asked import resolve
 from service.recommendation.judge import judge
 from service.recommendation.nearest import Neighbourhood
 from service.recommendation.quality import QualityColumns
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from catalog.catalog import Catalog
     from catalog.prediction import Floats
+    from service.recommendation.asked import Asked
     from service.recommendation.judge import Judged
 
 
@@ -30,15 +32,13 @@ def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
     judged = judge(catalog, question, asked)
     scores = ranking.score(question.sort, asked, judged.outcome, judged.quality)
     rows = np.flatnonzero(judged.feasible)
-    front = np.zeros(len(judged.feasible), dtype=bool)
-    front[rows] = ranking.pareto(judged.outcome, judged.quality, rows)
     ordered = ranking.order(scores, judged.outcome, rows)
     chosen = ranking.choose(
         asked.candidates, judged.outcome, judged.quality, ordered, question.per_model, question.limit
     )
     return RecommendAnswer(
         request=filled_in(question, asked),
-        recommendations=_recommendations(catalog, question, judged, scores, front, chosen),
+        recommendations=_recommendations(catalog, question, judged, scores, chosen),
         rejected=_rejections(catalog, question, judged),
         counts=_counts(judged),
         advice=None if len(rows) else advice(catalog, question, judged),
@@ -57,19 +57,19 @@ def filled_in(question: RecommendQuestion, asked: Asked) -> dict[str, object]:
 
 
 def _recommendations(
-    catalog: Catalog, question: RecommendQuestion, judged: Judged, scores: Floats, front: np.ndarray, chosen: list[int]
+    catalog: Catalog, question: RecommendQuestion, judged: Judged, scores: Floats, chosen: list[int]
 ) -> tuple[Recommendation, ...]:
     """The chosen rows with their intervals, worked out for them alone."""
-    few = Asked(
-        judged.asked.hardware, judged.asked.workload, judged.asked.candidates.take(np.array(chosen, dtype=np.int64))
-    )
+    rows = np.array(chosen, dtype=np.int64)
+    few = replace(judged.asked, candidates=judged.asked.candidates.take(rows))
+    front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), rows)
     outcome = catalog.predict(few.candidates, few.workload)
     quality: QualityColumns = judged.quality.take(chosen)
     return tuple(
         Recommendation.model_construct(
             rank=i + 1,
             score=round(float(scores[row]), 2),
-            pareto=bool(front[row]),
+            pareto=bool(front[i]),
             **figures(catalog, few, outcome, quality, question.task, i),
         )
         for i, row in enumerate(chosen)
@@ -90,16 +90,16 @@ def _counts(judged: Judged) -> Counts:
 
 def _rejections(catalog: Catalog, question: RecommendQuestion, judged: Judged) -> tuple[Rejection, ...]:
     """Configs with measurements first, one per model, then the nearest misses."""
-    neighbourhood = Neighbourhood(catalog, question, judged)
     candidates, workload = judged.asked.candidates, judged.asked.workload
+    rows = _rejected_rows(judged, question.rejected_limit)
     return tuple(
         Rejection.model_construct(
             config=config_of(candidates, row),
             reasons=tuple(limit.reason(row) for limit in judged.reasons(row)),
             sources=sources(catalog, candidates, row, workload),
-            nearest=neighbourhood.nearest(row),
+            nearest=nearest,
         )
-        for row in _rejected_rows(judged, question.rejected_limit)
+        for row, nearest in zip(rows, Neighbourhood(catalog, question, judged).nearest(rows), strict=True)
     )
 
 
@@ -117,7 +117,9 @@ def _rejected_rows(judged: Judged, limit: int) -> list[int]:
         seen: set[str] = set()
         for row in part.tolist():
             model = candidates.keys[row].model
-            if model not in seen and len(chosen) < limit:
+            if len(chosen) == limit:
+                break
+            if model not in seen:
                 seen.add(model)
                 chosen.append(row)
     return chosen

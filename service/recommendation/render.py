@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from modelpicker.wire.answers import (
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from catalog.catalog import Catalog
     from catalog.facts import Measurement
-    from catalog.prediction import Estimate, Outcome, Workload
+    from catalog.predict import Outcome
+    from catalog.prediction import Estimate, Workload
     from catalog.table import Candidates
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
@@ -74,7 +76,7 @@ def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Worklo
     """The published figures of that very config, digit for digit; those nearest to the asked workload first."""
     rows = catalog.measurements_of(candidates.keys[row], candidates.hardware.id, candidates.units)
     nearest = sorted(rows, key=lambda m: (_distance(m, workload), m.id))
-    return tuple(_source(m) for m in nearest[:MOST_SOURCES])
+    return tuple(_source(catalog, m) for m in nearest[:MOST_SOURCES])
 
 
 def _distance(row: Measurement, workload: Workload) -> float:
@@ -84,7 +86,18 @@ def _distance(row: Measurement, workload: Workload) -> float:
     return depth + 2 * abs(math.log2(streams / workload.concurrency))
 
 
-def _source(row: Measurement) -> SourceFigure:
+_told: WeakKeyDictionary[Catalog, dict[str, SourceFigure]] = WeakKeyDictionary()
+"""Measurements as the wire tells them, made once for each catalog."""
+
+
+def _source(catalog: Catalog, row: Measurement) -> SourceFigure:
+    made = _told.setdefault(catalog, {})
+    if row.id not in made:
+        made[row.id] = _figure(row)
+    return made[row.id]
+
+
+def _figure(row: Measurement) -> SourceFigure:
     return SourceFigure(
         measurement=row.id,
         url=row.url,

@@ -11,7 +11,7 @@ from catalog.prediction import BASES, BOUNDS
 if TYPE_CHECKING:
     from modelpicker.wire.questions import Task
 
-    from catalog.prediction import Outcome
+    from catalog.predict import Outcome
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 

@@ -102,7 +102,7 @@ def test_more_streams_never_speed_up_one(catalog: Catalog, workload: dict[str, A
     for streams in (1, 2, 3, 8, 32, 128):
         question = RecommendQuestion(**workload | {"concurrency": streams})
         table = resolve(catalog, question)
-        speeds.append(catalog.predict(asked.candidates, table.workload, intervals=False).decode_tok_s.value)
+        speeds.append(catalog.predict(asked.candidates, table.workload).decode_tok_s.value)
     assert np.all(np.diff(np.array(speeds), axis=0) <= 1e-9)
 
 

@@ -76,7 +76,7 @@ def test_the_front_is_what_nothing_beats(catalog: Catalog) -> None:
     question = RecommendQuestion(family=("qwen3.5",))
     judged = judge(catalog, question, resolve(catalog, question))
     rows = np.flatnonzero(judged.feasible)
-    front = ranking.pareto(judged.outcome, judged.quality, rows)
+    front = ranking.on_front(judged.outcome, judged.quality, rows, rows)
     merits = np.stack([judged.outcome.decode_tok_s.value, judged.quality.merit, -judged.outcome.total_bytes], axis=1)[
         rows
     ]
