@@ -73,6 +73,16 @@ class Catalog:
         return tuple(self.facts.engines)
 
     @cached_property
+    def families(self) -> frozenset[str]:
+        """Every family of models."""
+        return frozenset(m.family for m in self.facts.models.values())
+
+    @cached_property
+    def licenses(self) -> frozenset[str]:
+        """Every licence that a model stands under."""
+        return frozenset(m.license for m in self.facts.models.values() if m.license)
+
+    @cached_property
     def _measurements(self) -> Mapping[tuple[str, str, str, str, str, int], tuple[Measurement, ...]]:
         found: dict[tuple[str, str, str, str, str, int], list[Measurement]] = {}
         for row in self.facts.measurements:

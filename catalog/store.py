@@ -237,7 +237,7 @@ def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Pos
     ).fetchnumpy()["c"]
     size = int((np.sqrt(8 * len(flat) + 1) - 1) / 2)
     lower = np.zeros((size, size), dtype=np.float32)
-    lower[np.tril_indices(size)] = np.ma.getdata(flat)
+    lower[np.tri(size, dtype=bool)] = np.ma.getdata(flat)
     index = {(effect, level): i for i, (effect, level, _, _) in enumerate(effects)}
     noise = spreads.pop("noise")
     return Posterior(

@@ -39,10 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def serve(settings: Settings) -> None:
-    """Run granian: it closes slow headers, and with these settings respawns killed workers and never hangs on stop."""
+def serve(settings: Settings, target: str = "service.app:create_app") -> None:
+    """Run granian: it closes slow headers, and with these settings respawns killed workers and never hangs on stop.
+
+    ``target`` names the factory of the application, ``module:function``.
+    """
     Server(
-        "service.app:create_app",
+        target,
         factory=True,
         address=settings.host,
         port=settings.port,

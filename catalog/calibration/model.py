@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalog.calibration.hierarchy import Cases, Posterior, fit
+from catalog.calibration.hierarchy import Cases, Posterior
 from catalog.calibration.situations import Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
@@ -125,6 +125,8 @@ def decode_cases(table: Table, prefill: Posterior, *, measured: bool = False) ->
 
 def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> SpeedModel:
     """Learn both posteriors; ``start`` (a fit of similar lessons) fixes the spreads and saves the learning rounds."""
+    from catalog.calibration.fitting import fit  # noqa: PLC0415  (only building needs SciPy, which takes a quarter of a second)
+
     rounds = 0 if start else 7
     prompts = tabulate([x for x in lessons if x.quantity in {"prefill", "ttft"}])
     prefill = fit(

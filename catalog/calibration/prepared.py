@@ -130,8 +130,8 @@ class Prepared:
     def _variance(self, rows: slice, weights: Floats) -> Floats:
         """Variance of the weighted coordinates of some rows: gᵀ Σ g over the levels seen, plus the spreads of the others."""
         gradient = weights @ self.onto.T
-        seen = gradient * self.amounts[rows]
-        at = self.columns[rows]
+        met = np.flatnonzero((self.columns[rows] >= 0).any(axis=0))
+        seen, at = (gradient * self.amounts[rows])[:, met], self.columns[rows][:, met]
         block = self.posterior.covariance[at[:, :, None], at[:, None, :]]
         known = (seen[:, None, :] @ block @ seen[:, :, None])[:, 0, 0]
         return np.asarray(known + (np.square(gradient) * self.unseen[rows]).sum(axis=1))

@@ -14,7 +14,7 @@ import numpy as np
 
 from catalog.physics.kv import kv_shape
 from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes, accepted_tokens
-from catalog.physics.weights import weight_bytes
+from catalog.physics.weights import knows_bits, weight_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -171,7 +171,7 @@ def computable(model: Model, quant: Quant, engine_id: str) -> str | None:
         return f"the architecture of {model.id} is not public in the sources used"
     if quant.bits is None and not quant.bits_by_engine and not quant.layouts:
         return f"the stored bits of {quant.id} are not known"
-    return None if weight_bytes(model, quant, engine_id) else f"{quant.id} has no known bits for {model.id}"
+    return None if knows_bits(model, quant, engine_id) else f"{quant.id} has no known bits for {model.id}"
 
 
 def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:

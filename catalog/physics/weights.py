@@ -46,6 +46,11 @@ def is_tied(model: Model) -> bool:
     return not (model.parameters or {}).get("lm_head")
 
 
+def knows_bits(model: Model, quant: Quant, engine_id: str) -> bool:
+    """Whether anything says how many bits the weights of this model have in this quant on this engine."""
+    return bool(quant.bits_by_engine.get(engine_id) or quant.bits) or _layout(model, quant, engine_id) is not None
+
+
 def tensor_bits(
     model: Model, quant: Quant, engine_id: str, fallback: Mapping[float, float] = FALLBACK_BITS
 ) -> dict[TensorClass, float] | None:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from catalog.facts import Task
 
@@ -75,7 +74,7 @@ class Panel:
 
     def score(self, ability: Floats) -> Floats:
         """Mean percent over the panel at each ability."""
-        return np.asarray(100.0 * expit(self.level + self.scale * ability[:, None]).mean(axis=1))
+        return np.asarray((100.0 / (1.0 + np.exp(-self.level - self.scale * ability[:, None]))).mean(axis=1))
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,8 @@ def _check_names(catalog: Catalog, question: RecommendQuestion) -> None:
         "model": facts.models,
         "quant": facts.quants,
         "engine": facts.engines,
-        "family": {m.family for m in facts.models.values()},
-        "license": {m.license for m in facts.models.values() if m.license},
+        "family": catalog.families,
+        "license": catalog.licenses,
     }
     for field, names in known.items():
         for value in getattr(question, field):

@@ -111,7 +111,7 @@ def _rejected_rows(judged: Judged, limit: int) -> list[int]:
     measured, others = rows[known > 0], rows[known == 0]
     size = candidates.situations.shapes.active_params
     by_size = measured[np.lexsort((measured, -candidates.attested[measured], -size[measured]))]
-    by_miss = others[np.lexsort((others, -decode[others]))]
+    by_miss = others[np.argsort(-decode[others], kind="stable")]
     chosen: list[int] = []
     for part in (by_size, by_miss):
         seen: set[str] = set()

@@ -1,0 +1,192 @@
+"""Learning the hierarchical model of times: Gauss–Newton with empirical Bayes.
+
+Linearise log t in the effects, solve the ridge problem, repeat. Errors are Student-t, so one wrong row cannot bend its
+neighbours. Only building and judging a catalog fits; serving reads what was learnt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import linalg, sparse
+from tqdm import tqdm
+
+from catalog.calibration.hierarchy import TOTAL, Posterior
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catalog.calibration.hierarchy import Cases, Effect, Floats, Ints, Specification
+
+STUDENT_T_DOF = 4.0
+USUAL_ROWS = 5.0
+"""Rows that an engine's usual circumstances are held back by: few rows say little about what is usual."""
+
+
+def fit(
+    specification: Specification,
+    cases: Cases,
+    log_seconds: Floats,
+    noise_scale: Floats,
+    *,
+    learn_rounds: int = 8,
+    settle_rounds: int = 2,
+    start: Posterior | None = None,
+) -> Posterior:
+    """Learn the effects from measured times.
+
+    Args:
+        specification: terms and effects.
+        cases: n measured situations.
+        log_seconds: (n,) logarithm of the measured time.
+        noise_scale: (n,) standard deviation of a row's error relative to the common one (1 = a clean row).
+        learn_rounds: Gauss–Newton steps that also update the spreads and the noise.
+        settle_rounds: Gauss–Newton steps at fixed spreads; the last one also yields the covariance.
+        start: a fit of similar rows, from which spreads and means are taken to start.
+
+    Returns:
+        The posterior, with the covariance of all effects that are not transient. Whoever asks next has some source and
+        version too, and does not say which: to each of the specification's ``usual`` effects the mean of the transient
+        effects with its slope is added, over its rows.
+    """
+    effects = specification.all_effects()
+    index, at = _index_levels(effects, cases)
+    posterior = Posterior(
+        specification, index, np.zeros(len(index)), np.zeros((0, 0)), {e.name: e.sd for e in effects}, 0.05
+    )
+    if start is not None:
+        _warm(posterior, start)
+    work = _Work(posterior, cases, effects, at, [cases.values(e) for e in effects], log_seconds, noise_scale)
+    steps = [True] * learn_rounds + [False] * settle_rounds
+    for learn in tqdm(steps, f"fitting {specification.quantity}", disable=None if learn_rounds else True, leave=False):
+        work.step(learn=learn)
+    posterior.covariance = work.covariance()
+    _settle_in(work)
+    posterior.counts = np.sum([np.bincount(a[a >= 0], minlength=len(index)) for a in at], axis=0, dtype=np.float64)
+    return posterior
+
+
+def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[str, str], int], list[Ints]]:
+    index: dict[tuple[str, str], int] = {}
+    at = []
+    for effect in effects:
+        levels = cases.levels(effect)
+        rows = Counter(x for x in levels if x is not None)
+        for level in sorted(x for x, n in rows.items() if n >= effect.min_rows):
+            index[effect.name, level] = len(index)
+        at.append(np.array([index.get((effect.name, x), -1) for x in levels], dtype=np.int64))
+    return index, at
+
+
+def _settle_in(work: _Work) -> None:
+    """Move what the transient effects of one slope have in common over the rows of a ``usual`` effect into that effect."""
+    post, specification = work.posterior, work.posterior.specification
+    common: dict[str | None, Floats] = {}
+    for effect, at in zip(work.effects, work.at, strict=True):
+        if effect.transient and not {"method", "speculative"} & set(effect.keys):
+            amount = np.where(at >= 0, post.mean[at], 0.0)
+            common[effect.slope] = common.get(effect.slope, np.zeros(len(work.cases))) + amount
+    for effect, at, slope in zip(work.effects, work.at, work.slopes, strict=True):
+        if effect.name in specification.usual:
+            mine = np.where(slope != 0, at, -1)
+            counted, given = mine[mine >= 0], common[effect.slope]
+            rows = np.bincount(counted, minlength=len(post.mean))
+            shift = np.bincount(counted, given[mine >= 0], minlength=len(post.mean)) / (rows + USUAL_ROWS)
+            post.mean = post.mean + shift
+            post.usual = post.usual + shift
+            common[effect.slope] = given - np.where(at >= 0, shift[at], 0.0)
+
+
+def _warm(posterior: Posterior, start: Posterior) -> None:
+    posterior.spread.update(start.spread)
+    posterior.noise_sd = start.noise_sd
+    for key, i in posterior.index.items():
+        if key in start.index:
+            posterior.mean[i] = start.mean[start.index[key]]
+
+
+@dataclass
+class _Work:
+    """The fit in progress. With more effects than rows, the normal equations are solved in row space (n x n)."""
+
+    posterior: Posterior
+    cases: Cases
+    effects: Sequence[Effect]
+    at: Sequence[Ints]
+    slopes: Sequence[Floats]
+    log_seconds: Floats
+    noise_scale: Floats
+
+    def step(self, *, learn: bool) -> None:
+        """One Gauss–Newton step: linearise, weigh rows by how plausible they are, solve the ridge problem."""
+        post = self.posterior
+        jacobian, predicted = self._linearise()
+        residual = self.log_seconds - predicted
+        robust = (STUDENT_T_DOF + 1) / (STUDENT_T_DOF + (residual / (post.noise_sd * self.noise_scale)) ** 2)
+        self.error_variance = (post.noise_sd * self.noise_scale) ** 2 / robust
+        self.prior_sd = np.array([post.spread[name] for name, _ in post.index])
+        self.scaled = jacobian.multiply(self.prior_sd[None, :]).tocsr()
+        kernel = (self.scaled @ self.scaled.T).toarray()
+        kernel[np.diag_indices_from(kernel)] += self.error_variance
+        self.factor = linalg.cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+        dual = linalg.cho_solve((self.factor, True), residual + jacobian @ post.mean, check_finite=False)
+        post.mean = self.prior_sd * (self.scaled.T @ dual)
+        if learn:
+            self._learn(residual, robust)
+
+    def _learn(self, residual: Floats, robust: Floats) -> None:
+        """Expectation–maximisation: each effect's spread is the root mean square of its levels, uncertainty included."""
+        post = self.posterior
+        inverse = self._inverse()
+        explained = np.asarray(self.scaled.multiply(inverse @ self.scaled).sum(axis=0)).ravel()
+        second_moment = post.mean**2 + self.prior_sd**2 * (1.0 - explained)
+        group = np.array([name for name, _ in post.index], dtype=object)
+        for effect in self.effects:
+            mine = second_moment[group == effect.name]
+            variance = (effect.strength * effect.sd**2 + mine.sum()) / (effect.strength + len(mine))
+            post.spread[effect.name] = float(np.sqrt(variance))
+        leverage = self.error_variance - self.error_variance**2 * np.diag(inverse)
+        variance = np.mean((robust * residual**2 + leverage) / self.noise_scale**2)
+        post.noise_sd = float(np.clip(np.sqrt(variance), 0.01, 0.3))
+
+    def _inverse(self) -> Floats:
+        inverse, info = linalg.lapack.dpotri(self.factor, lower=1)
+        if info:
+            raise FloatingPointError(f"the calibration's normal matrix is singular (LAPACK info {info})")
+        return np.asarray(np.tril(inverse) + np.tril(inverse, -1).T)
+
+    def covariance(self) -> Floats:
+        """Covariance of the effects that outlive their rows, in the order of ``posterior.lasting``."""
+        keep = self.posterior.lasting()
+        scaled = self.scaled[:, keep]
+        shrink = scaled.T @ (self._inverse() @ scaled)
+        covariance = np.eye(len(keep)) - np.asarray(shrink)
+        return np.asarray(covariance * self.prior_sd[keep][:, None] * self.prior_sd[keep][None, :])
+
+    def _linearise(self) -> tuple[sparse.csr_matrix, Floats]:
+        """Log times at the current effects and their derivatives by effect, (n, p) sparse."""
+        post, cases = self.posterior, self.cases
+        spec = post.specification
+        log_factor = {t: np.full(len(cases), mean) for t, (mean, _) in spec.base.items()}
+        total = np.zeros(len(cases))
+        for effect, at, slope in zip(self.effects, self.at, self.slopes, strict=True):
+            amount = np.where(at >= 0, post.mean[at], 0.0) * slope
+            for term in effect.terms:
+                if term == TOTAL:
+                    total += amount
+                else:
+                    log_factor[term] += amount
+        times = {t: cases.terms[t] * np.exp(f) for t, f in log_factor.items()}
+        share = {**spec.sum.shares(times), TOTAL: np.ones(len(cases))}
+        rows, columns, data = [], [], []
+        for effect, at, slope in zip(self.effects, self.at, self.slopes, strict=True):
+            seen = np.flatnonzero(at >= 0)
+            rows.append(seen)
+            columns.append(at[seen])
+            data.append((slope * np.sum([share[t] for t in effect.terms], axis=0))[seen])
+        shape = (len(cases), len(post.index))
+        matrix = sparse.csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
+        return matrix, np.log(spec.sum.seconds(times)) + total
