@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from service.api import asking, health, listings, measurements, openapi
 from service.api.problems import HANDLERS, problem
 from service.current import Current
+from service.explorer import assets, pages
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
             health.live,
             health.ready,
             openapi.document,
+            *pages.HANDLERS,
+            assets.asset,
         ],
         exception_handlers=HANDLERS,
         before_request=before,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from litestar.testing import TestClient
 
@@ -69,3 +75,25 @@ def ask(client: TestClient[Any]) -> Callable[..., dict[str, Any]]:
 def data_copy(tmp_path: Path) -> Path:
     """A copy of the facts that a test may spoil."""
     return Path(shutil.copytree(DATA, tmp_path / "models_data"))
+
+
+@pytest.fixture(scope="session")
+def url(catalog_file: Path) -> Iterator[str]:
+    """A service on a free port of this machine, stopped afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"MODELPICKER_CATALOG": str(catalog_file), "MODELPICKER_LOG_LEVEL": "error"}
+    with subprocess.Popen([sys.executable, "-m", "service", "--port", str(port)], cwd=ROOT, env=environment) as process:
+        found = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(300):
+                try:
+                    if httpx.get(f"{found}/health/ready").is_success:
+                        break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield found
+        finally:
+            process.terminate()
+            process.wait(20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,6 @@ from service.recommendation.advice import advice
 from service.recommendation.asked import resolve
 from service.recommendation.judge import judge
 from service.recommendation.nearest import Neighbourhood
-from service.recommendation.quality import QualityColumns
 from service.recommendation.render import config_of, figures, sources
 
 if TYPE_CHECKING:
@@ -26,22 +25,40 @@ if TYPE_CHECKING:
     from service.recommendation.judge import Judged
 
 
+@dataclass(frozen=True)
+class Considered:
+    """All candidates of a question judged and scored; which rows are listed, best first, and which rejections are shown."""
+
+    judged: Judged
+    scores: Floats
+    chosen: list[int]
+    rejected: list[int]
+
+
+def consider(catalog: Catalog, question: RecommendQuestion) -> Considered:
+    """Judge and rank every candidate. Raises BadQuestionError for names nobody knows."""
+    judged = judge(catalog, question, resolve(catalog, question))
+    outcome, quality, candidates = judged.outcome, judged.quality, judged.asked.candidates
+    scores = ranking.score(question.sort, judged.asked, outcome, quality)
+    ordered = ranking.order(scores, outcome, np.flatnonzero(judged.feasible))
+    chosen = ranking.choose(candidates, outcome, quality, ordered, question.per_model, question.limit)
+    return Considered(judged, scores, chosen, _rejected_rows(judged, question.rejected_limit))
+
+
 def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
     """Rank what is feasible, explain what is not. Raises BadQuestionError for names nobody knows."""
-    asked = resolve(catalog, question)
-    judged = judge(catalog, question, asked)
-    scores = ranking.score(question.sort, asked, judged.outcome, judged.quality)
-    rows = np.flatnonzero(judged.feasible)
-    ordered = ranking.order(scores, judged.outcome, rows)
-    chosen = ranking.choose(
-        asked.candidates, judged.outcome, judged.quality, ordered, question.per_model, question.limit
-    )
+    return answer(catalog, question, consider(catalog, question))
+
+
+def answer(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> RecommendAnswer:
+    """What was considered, as the wire tells it."""
+    judged = considered.judged
     return RecommendAnswer(
-        request=filled_in(question, asked),
-        recommendations=_recommendations(catalog, question, judged, scores, chosen),
-        rejected=_rejections(catalog, question, judged),
+        request=filled_in(question, judged.asked),
+        recommendations=_recommendations(catalog, question, considered),
+        rejected=_rejections(catalog, question, considered),
         counts=_counts(judged),
-        advice=None if len(rows) else advice(catalog, question, judged),
+        advice=None if judged.feasible.any() else advice(catalog, question, judged),
         catalog_version=catalog.version,
     )
 
@@ -57,22 +74,21 @@ def filled_in(question: RecommendQuestion, asked: Asked) -> dict[str, object]:
 
 
 def _recommendations(
-    catalog: Catalog, question: RecommendQuestion, judged: Judged, scores: Floats, chosen: list[int]
+    catalog: Catalog, question: RecommendQuestion, considered: Considered
 ) -> tuple[Recommendation, ...]:
     """The chosen rows with their intervals, worked out for them alone."""
-    rows = np.array(chosen, dtype=np.int64)
+    judged, rows = considered.judged, np.array(considered.chosen, dtype=np.int64)
     few = replace(judged.asked, candidates=judged.asked.candidates.take(rows))
     front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), rows)
-    outcome = catalog.predict(few.candidates, few.workload)
-    quality: QualityColumns = judged.quality.take(chosen)
+    outcome, quality = catalog.predict(few.candidates, few.workload), judged.quality.take(rows)
     return tuple(
         Recommendation.model_construct(
             rank=i + 1,
-            score=round(float(scores[row]), 2),
+            score=round(float(considered.scores[row]), 2),
             pareto=bool(front[i]),
             **figures(catalog, few, outcome, quality, question.task, i),
         )
-        for i, row in enumerate(chosen)
+        for i, row in enumerate(considered.chosen)
     )
 
 
@@ -88,10 +104,9 @@ def _counts(judged: Judged) -> Counts:
     return Counts(considered=considered, feasible=feasible, rejected=considered - feasible, by_reason=dict(first))
 
 
-def _rejections(catalog: Catalog, question: RecommendQuestion, judged: Judged) -> tuple[Rejection, ...]:
-    """Configs with measurements first, one per model, then the nearest misses."""
+def _rejections(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> tuple[Rejection, ...]:
+    judged, rows = considered.judged, considered.rejected
     candidates, workload = judged.asked.candidates, judged.asked.workload
-    rows = _rejected_rows(judged, question.rejected_limit)
     return tuple(
         Rejection.model_construct(
             config=config_of(candidates, row),
