@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from service.api import asking, health, listings, measurements, openapi
+from service.api.head import head
 from service.api.problems import HANDLERS, problem
 from service.current import Current
 from service.explorer import assets, pages
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         finally:
             current.close()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             asking.recommend,
             asking.post_recommend,
@@ -67,6 +68,8 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         request_max_body_size=settings.max_body_bytes,
         state=State({"current": current, "settings": settings}),
     )
+    app.asgi_handler = head(app.asgi_handler)
+    return app
 
 
 def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:

@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from catalog.calibration.situations import draft
+from catalog.physics.memory import UNSTATED_BUFFERS
 from catalog.physics.weights import weight_bytes
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _values(config: Config, workload: Workload) -> dict[str, str]:
         "context": str(context),
         "total_context": str(context * workload.concurrency),
         "slots": str(workload.concurrency),
+        "batch_tokens": str((config.engine.buffers or UNSTATED_BUFFERS).batch_tokens),
         "units": str(workload.units),
         "hosts": ",".join(f"HOST{i + 1}" for i in range(workload.units)),
         "rpc_hosts": ",".join(f"HOST{i + 1}:{RPC_PORT}" for i in range(1, workload.units)),

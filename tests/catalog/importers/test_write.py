@@ -7,11 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from modelpicker.wire.questions import PredictQuestion
 
+from catalog.catalog import Catalog
 from catalog.check import check_folder
 from catalog.facts import Layout
 from catalog.importers import Imported, ImportFileError, import_model, write_model
 from catalog.load import load_facts
+from catalog.quality.table import fit_quality
+from service.recommendation.predict import predict
 
 BASE = Path(__file__).parents[1] / "check" / "base"
 CONFIG = {
@@ -63,3 +67,15 @@ def test_a_listed_model_is_not_overwritten(imported: Imported, root: Path) -> No
     write_model(imported, root)
     with pytest.raises(ImportFileError, match="is there already"):
         write_model(imported, root)
+
+
+def test_an_imported_model_is_predicted_at_once(imported: Imported, catalog: Catalog) -> None:
+    """With the calibration of what is known: no measurement of it is needed, and the figures stay below its ceiling."""
+    facts = catalog.facts.model_copy(update={"models": {**catalog.facts.models, "new-1b": imported.model}})
+    wider = Catalog("test", facts, catalog.speed, fit_quality(facts))
+    question = PredictQuestion(model="new-1b", quant="bf16", engine="vllm")
+    answer = predict(wider, question)
+    assert answer.basis == "calibrated"
+    assert 0 < answer.decode_tok_s.low < answer.decode_tok_s.value <= answer.roofline.ceiling_tok_s
+    assert answer.quality.index is None
+    assert answer.memory.weights_bytes == pytest.approx(2 * sum((imported.model.parameters or {}).values()), rel=0.01)

@@ -182,3 +182,12 @@ def test_rows_of_unknown_speculation_are_found(ask: Callable[..., dict[str, Any]
     rows = ask("/measurements", speculation="unknown", limit=5)["measurements"]
     assert rows
     assert {row["config"]["speculation"] for row in rows} == {"unknown"}
+
+
+@pytest.mark.parametrize("path", ["/recommend?min_tg=30", "/models", "/health/ready", "/", "/nowhere"])
+def test_head_is_get_without_its_body(client: TestClient[Any], path: str) -> None:
+    """Status and length are those of the GET; nothing else is sent."""
+    got, headed = client.get(path), client.head(path)
+    assert headed.status_code == got.status_code
+    assert headed.headers["content-length"] == got.headers["content-length"]
+    assert headed.content == b""

@@ -28,7 +28,7 @@ OTHER_PROGRAMS = {
     "mpirun": {"-n", "-H"},
 }
 KNOWN = {
-    "model", "quant", "name", "context", "total_context", "slots", "units", "draft_tokens", "kv_dtype", "memory_share",
+    "model", "quant", "name", "context", "total_context", "slots", "batch_tokens", "units", "draft_tokens", "kv_dtype", "memory_share",
     "free_share", "hosts", "rpc_hosts", "draft_model", "draft_file",
 }  # fmt: skip
 
@@ -102,6 +102,7 @@ def test_the_command_says_what_was_evaluated(ask: Callable[..., dict[str, Any]])
     option = dict(pairwise(words))
     assert option["--max-model-len"] == "8192"
     assert option["--max-num-seqs"] == "4"
+    assert option["--max-num-batched-tokens"] == "8192"
     assert option["--kv-cache-dtype"] == "fp8"
     assert option["--gpu-memory-utilization"] == "0.70"
     assert json.loads(option["--speculative-config"]) == {"method": "mtp", "num_speculative_tokens": 2}
