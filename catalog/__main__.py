@@ -14,6 +14,20 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "models_data"
 CATALOG = ROOT / "build" / "catalog.duckdb"
 EVALUATION = ROOT / "build" / "evaluation"
+KNOWN_TOOLS = "llama-bench, llama-batched-bench, llama-benchy, vllm bench serve, sglang.bench_serving, AIPerf or llmfit"
+LABELS = {
+    "url": "where they were published; needed unless they are your own",
+    "model": "id of the model, where the tool does not say or says it otherwise",
+    "quant": "id of the quant",
+    "engine": "id of the engine",
+    "engine_version": "version of the engine",
+    "hardware": "id of the hardware",
+    "units": "how many of the hardware worked together",
+    "speculation": "none, or the method with its draft tokens, as mtp-3",
+    "kv_dtype": "type of the KV cache",
+    "date": "YYYY-MM-DD of the run, where the tool does not say",
+}
+"""What a person says of a file, over what its tool says; see catalog.importers.runs.Labels."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,13 +37,22 @@ def main(arguments: list[str] | None = None) -> int:
     build = commands.add_parser("build", help="models_data → one DuckDB file")
     check = commands.add_parser("check", help="refuse bad facts, with file, line and rule")
     evaluate = commands.add_parser("evaluate", help="error and coverage on what the fit has not seen")
-    importing = commands.add_parser("import", help="a model from files on this machine → models_data")
-    importing.add_argument("kind", choices=["model"], help="what the file describes")
-    importing.add_argument("file", type=Path, help="config.json, .gguf, .safetensors or .safetensors.index.json")
-    importing.add_argument("--id", help="id of the model; default: made of the file's or its folder's name")
-    importing.add_argument("--family", help="family of the model; default: its id")
-    importing.add_argument("--replace", action="store_true", help="overwrite a model of that id")
-    for command in (build, check, evaluate, importing):
+    importing = commands.add_parser("import", help="a model or measurements from files on this machine → models_data")
+    kinds = importing.add_subparsers(dest="kind", required=True)
+    model = kinds.add_parser("model", help="an architecture")
+    model.add_argument("file", type=Path, help="config.json, .gguf, .safetensors or .safetensors.index.json")
+    model.add_argument("--id", help="id of the model; default: made of the file's or its folder's name")
+    model.add_argument("--family", help="family of the model; default: its id")
+    model.add_argument("--replace", action="store_true", help="overwrite a model of that id")
+    measurements = kinds.add_parser("measurements", help="what a benchmark tool printed")
+    measurements.add_argument("file", type=Path, help=f"of {KNOWN_TOOLS}")
+    measurements.add_argument("--source", required=True, help="whose numbers these are: the name of their file")
+    measurements.add_argument(
+        "--evidence", choices=["own", "community", "maintainer", "official"], default="own", help="default: own"
+    )
+    for name, words in LABELS.items():
+        measurements.add_argument(f"--{name.replace('_', '-')}", type=int if name == "units" else str, help=words)
+    for command in (build, check, evaluate, model, measurements):
         command.add_argument("--data", type=Path, default=DATA, help="the folder of facts")
     build.add_argument("--output", type=Path, default=CATALOG, help="the file to write")
     evaluate.add_argument("--output", type=Path, default=EVALUATION, help="the folder for tables and plots")
@@ -39,9 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     showing.add_argument("--catalog", type=Path, default=CATALOG, help="the file to read")
     showing.add_argument("--limit", type=int, default=40, help="rows shown")
     options = parser.parse_args(arguments)
-    run = {"build": _build, "check": _check, "evaluate": _evaluate, "import": _import, "show": _show}
+    imports = {"model": _import_model, "measurements": _import_measurements}
+    run = {"build": _build, "check": _check, "evaluate": _evaluate, "show": _show}
     try:
-        return run[options.command](options)
+        return (imports[options.kind] if options.command == "import" else run[options.command])(options)
     except FactError as error:
         print(error, *error.more, sep="\n", file=sys.stderr)
         return 1
@@ -79,7 +103,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _import(options: argparse.Namespace) -> int:
+def _import_model(options: argparse.Namespace) -> int:
     from catalog.importers import ImportFileError, import_model, write_model  # noqa: PLC0415
 
     try:
@@ -95,6 +119,26 @@ def _import(options: argparse.Namespace) -> int:
             f"the exact bits of this file are kept nowhere: {name}; predictions use the recipe of the quant asked for"
         )
     return 0
+
+
+def _import_measurements(options: argparse.Namespace) -> int:
+    from catalog.importers.bounded import ImportFileError  # noqa: PLC0415
+    from catalog.importers.runs import Labels, adopt, read_runs, write_measurements  # noqa: PLC0415
+    from catalog.load import load_facts  # noqa: PLC0415
+
+    labels = Labels(options.source, options.evidence, **{name: getattr(options, name) for name in LABELS})
+    try:
+        read = read_runs(options.file)
+        adopted = adopt(load_facts(options.data), read, labels)
+        written = write_measurements(adopted, labels, options.data)
+    except (ImportFileError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{read.tool}: {len(read.runs)} runs, {len(adopted.measurements)} measurements", *adopted.remarks, sep="\n")
+    print(*(f"wrote {path}" for path in written), sep="\n")
+    if adopted.unmapped:
+        print("not mapped, so not kept:", *adopted.unmapped, sep="\n", file=sys.stderr)
+    return 1 if adopted.unmapped or not read.runs else 0
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -141,7 +141,7 @@ class Outcome:
         compute_s = 2.0 * shapes.active_params * self._asked.concurrency / devices.peak_flops
         link = share["link"] + share["link latency"]
         added = physics.DECODE_SUM
-        overhead = 1.0 - link - sum(share[t] for t in (*added.streamed, *added.computed))
+        overhead = 1.0 - link - sum(share[t] for t in (*added.streamed, *added.computed, added.least or ""))
         bound = np.where(compute_s > memory_s, COMPUTE, BANDWIDTH)
         bound = np.where(overhead > OVERHEAD_SHARE, OVERHEAD, bound)
         return np.where(link > OVERHEAD_SHARE, LINK, bound).astype(np.int64)

@@ -32,7 +32,10 @@ TOTAL = "total"
 
 
 class Sum(Protocol):
-    """How terms, seconds by name, add up."""
+    """How terms, seconds by name, add up; ``least`` names the one that no total goes below."""
+
+    @property
+    def least(self) -> str | None: ...  # noqa: D102
 
     def seconds(self, terms: Mapping[str, Floats]) -> Floats:
         """Total seconds."""

@@ -59,7 +59,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
     values = np.array([kv_bytes_per_value(x.ask.kv_dtype or "auto") for x in lessons], dtype=float)
     routing = np.array([ROUTING.get(x.measurement.tool or "", SHARED_ROUTING) for x in lessons], dtype=float)
     labels = dict(situations.labels) | {
-        "source": np.array([x.measurement.source for x in lessons], dtype=object),
+        "source": np.array([_foreign(x) for x in lessons], dtype=object),
         "version": np.array([_version(x) for x in lessons], dtype=object),
         "content": np.array([x.measurement.content for x in lessons], dtype=object),
     }
@@ -72,6 +72,11 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
         np.array([x.quantity for x in lessons], dtype=object),
         np.array([x.interleaved for x in lessons], dtype=float),
     )
+
+
+def _foreign(lesson: Lesson) -> str | None:
+    """The source whose habits a row may share; one's own numbers are taken as what the box does."""
+    return None if lesson.measurement.evidence == "own" else lesson.measurement.source
 
 
 def _version(lesson: Lesson) -> str | None:

@@ -93,12 +93,13 @@ class Prepared:
         )
 
     def log_time(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
-        """Median log seconds."""
-        log_total = self.log_total
+        """Median log seconds; never less than the best read there is takes."""
+        log_total, total = self.log_total, self.posterior.specification.sum
         for (term, slope), amount in self.slopes.items():
             if term == TOTAL:
                 log_total = log_total + amount * numbers[slope]
-        return np.log(self.posterior.specification.sum.seconds(self._scaled(terms, numbers))) + log_total
+        log_s = np.log(total.seconds(self._scaled(terms, numbers))) + log_total
+        return np.maximum(log_s, np.log(terms[total.least])) if total.least else log_s
 
     def shares(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> dict[str, Floats]:
         """Each term's share in the median."""

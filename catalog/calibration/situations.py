@@ -39,6 +39,8 @@ EXPERT_BYTES = 4e6
 """Bytes of a usual expert of one layer; smaller ones are read less well."""
 ONE_BUILD = ("llama.cpp", "ds4")
 """Engines that run one set of kernels; the others choose among back-ends that differ by version, flags and image."""
+REACHABLE_SHARE = 0.95
+"""Of the nominal bandwidth, where no read kernel was measured: the best of any memory come near it."""
 LINK_BYTES_S = 25e9
 """ConnectX-7 at 200 Gb/s; used where a machine's link is not known."""
 
@@ -149,6 +151,12 @@ def peak_flops(hardware: Hardware, dtype: str) -> float:
     return (hardware.bandwidth_gb_s or 0.0) * 1e9 * FALLBACK_FLOPS_PER_BYTE
 
 
+def reachable_bytes_s(hardware: Hardware) -> float:
+    """Bytes per second of the best read kernel that was measured on the hardware; where none was, what such kernels reach."""
+    nominal = hardware.bandwidth_gb_s or 0.0
+    return 1e9 * max(hardware.bandwidth_measured_gb_s or (nominal * REACHABLE_SHARE,))
+
+
 def architecture(model: Model) -> str:
     """Dense or moe, with the kind of token mixing that needs kernels of its own."""
     kinds = {group.kind for group in model.attention}
@@ -252,6 +260,7 @@ def _devices(configs: Sequence[Config]) -> Devices:
 
     return Devices(
         column((c.hardware.bandwidth_gb_s or 0.0) * 1e9 for c in configs),
+        column(reachable_bytes_s(c.hardware) for c in configs),
         column(peak_flops(c.hardware, compute_dtype(c.quant)) for c in configs),
         column(peak_flops(c.hardware, "bf16") for c in configs),
         column(c.units if c.engine.multi_unit == "tensor" else 1 for c in configs),

@@ -26,6 +26,7 @@ DECODE = Specification(
         "weights": _log(1 / 0.82, 0.1),
         "experts": _log(1 / 0.75, 0.2),
         "kv": _log(1 / 0.6, 0.4),
+        "reachable": _log(1.0, 1e-3),
         "compute": _log(2.0, 0.5),
         "step": _log(1.0, 1.0),
         "layer": _log(1.0, 1.0),

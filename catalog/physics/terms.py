@@ -35,8 +35,9 @@ PREFILL_BATCH = 2048
 SHARED_ROUTING = 0.95
 """Tokens of real text choose experts together: n of them touch as many as n^0.95 independent ones would."""
 SHARPNESS = 4
-"""How sharply the slower of memory and compute dominates: a p-norm between their sum (1) and their maximum (∞). Its
-powers are written as squares and square roots, which cost a tenth."""
+"""How sharply the slower of memory and compute dominates: a p-norm between their sum (1) and their maximum (∞)."""
+LEAST_SHARPNESS = 16
+"""The same for what a calibration says of reading and the best read there is."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Devices:
     """Where it runs. Peaks are dense; ``parallel`` is how many units work on one token at a time."""
 
     bandwidth_bytes_s: Floats
+    reachable_bytes_s: Floats
+    """What the best read kernel reaches of the bandwidth."""
     peak_flops: Floats
     attention_peak_flops: Floats
     parallel: Floats
@@ -159,10 +162,13 @@ def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats
     drafts = np.where(load.block_draft > 0, np.minimum(load.draft_tokens, 1.0), load.draft_tokens)
     draft_bytes = shapes.head_bytes + shapes.dense_bytes / np.maximum(shapes.layers, 1.0)
     exchanged = shapes.layers * 2.0 * streams * shapes.hidden_size * 2.0
+    weights, experts = shapes.dense_bytes / bandwidth, shapes.expert_bytes * share / bandwidth
+    cache = streams * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value) / bandwidth
     return {
-        "weights": shapes.dense_bytes / bandwidth,
-        "experts": shapes.expert_bytes * share / bandwidth,
-        "kv": streams * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value) / bandwidth,
+        "weights": weights,
+        "experts": experts,
+        "kv": cache,
+        "reachable": (weights + experts + cache) * (devices.bandwidth_bytes_s / devices.reachable_bytes_s),
         "compute": 2.0 * tokens * shapes.active_params / (devices.peak_flops * devices.parallel),
         "step": np.full(len(shapes), STEP_SECONDS),
         "layer": shapes.layers * LAYER_SECONDS,
@@ -208,33 +214,54 @@ def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -
 
 @dataclass(frozen=True)
 class Sum:
-    """How terms add up. Memory and compute overlap, so the slower one sets the pace (a smooth maximum); overheads add."""
+    """How terms add up.
+
+    Memory and compute overlap, so the slower one sets the pace (a smooth maximum); overheads add. Whatever a calibration
+    says of the ``streamed`` terms, together they take no less than ``least``, the time of the best read there is.
+    """
 
     streamed: tuple[str, ...]
     computed: tuple[str, ...]
+    least: str | None = None
 
     def seconds(self, terms: Mapping[str, Floats]) -> Floats:
         """The total of all terms."""
-        return self._parts(terms)[3]
+        return self._parts(terms)[4]
 
     def shares(self, terms: Mapping[str, Floats]) -> dict[str, Floats]:
         """Each term's share in the total: its elasticity d log total / d log term."""
-        memory, compute, busy, total = self._parts(terms)
-        slower = dict.fromkeys(self.streamed, (memory / busy) ** (SHARPNESS - 1) / total)
-        slower |= dict.fromkeys(self.computed, (compute / busy) ** (SHARPNESS - 1) / total)
-        return {name: x * slower[name] if name in slower else x / total for name, x in terms.items()}
+        said, memory, compute, busy, total = self._parts(terms)
+        by_memory, by_compute = ((x / busy) ** (SHARPNESS - 1) / total for x in (memory, compute))
+        found = {name: x / total for name, x in terms.items()}
+        found |= {name: terms[name] * by_compute for name in self.computed}
+        found |= {name: terms[name] * by_memory * (said / memory) ** (LEAST_SHARPNESS - 1) for name in self.streamed}
+        if self.least:
+            least = terms[self.least]
+            found[self.least] = least * by_memory * (least / memory) ** (LEAST_SHARPNESS - 1)
+        return found
 
-    def _parts(self, terms: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats]:
-        """Memory, compute, the slower of the two, and the total."""
+    def _parts(self, terms: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Memory as calibrated, memory, compute, the slower of the two, and the total."""
         none = np.float64(0.0)
-        memory = np.asarray(sum((terms[name] for name in self.streamed), none))
+        said = np.asarray(sum((terms[name] for name in self.streamed), none))
+        memory = _norm(said, terms[self.least], LEAST_SHARPNESS) if self.least else said
         compute = np.asarray(sum((terms[name] for name in self.computed), none))
-        busy = np.sqrt(np.sqrt(np.square(np.square(memory)) + np.square(np.square(compute))))
-        others = (x for name, x in terms.items() if name not in self.streamed and name not in self.computed)
-        return memory, compute, busy, busy + sum(others, none)
+        busy = _norm(memory, compute, SHARPNESS)
+        mine = {*self.streamed, *self.computed, self.least}
+        return said, memory, compute, busy, busy + sum((x for name, x in terms.items() if name not in mine), none)
 
 
-DECODE_SUM = Sum(streamed=("weights", "experts", "kv"), computed=("compute",))
+def _norm(x: Floats, y: Floats, power: int) -> Floats:
+    """(x^p + y^p)^(1/p) for a power of two: squares and square roots cost a tenth of general powers."""
+    for _ in range(power.bit_length() - 1):
+        x, y = np.square(x), np.square(y)
+    total = x + y
+    for _ in range(power.bit_length() - 1):
+        total = np.sqrt(total)
+    return total
+
+
+DECODE_SUM = Sum(streamed=("weights", "experts", "kv"), computed=("compute",), least="reachable")
 PREFILL_SUM = Sum(streamed=("read",), computed=("dense", "experts", "attention"))
 
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
 from pydantic import ValidationError
@@ -18,7 +21,8 @@ from modelpicker import endpoints
 from modelpicker.client import Client
 from modelpicker.completion import SHELLS, script
 from modelpicker.errors import BadRequestError, ConnectionFailedError, NotFoundError, ProblemError
-from modelpicker.local import local_service, serve
+from modelpicker.local import import_measurements, local_service, serve
+from modelpicker.measure import Labels, Plan, importing, measure, table
 from modelpicker.tables import compared, machines, page, predicted, recommended, records
 from modelpicker.transport import Options
 from modelpicker.wire.answers import CompareAnswer, HardwareAnswer, MeasurementsPage, Prediction, RecommendAnswer
@@ -62,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return serve([word for option, value in given.items() if value for word in (option, value)])
         if options.command == "mcp":
             return _agents(options)
+        if options.command == "measure":
+            return _measure(options)
+        if options.command == "measurements" and options.contribute:
+            return _contribute(options)
         with ExitStack() as stack:
             transport = stack.enter_context(local_service()) if options.local else None
             return _run(stack.enter_context(Client(connection, transport=transport)), options)
@@ -105,10 +113,24 @@ def _parser() -> argparse.ArgumentParser:
                     f"--{field.replace('_', '-')}", dest=field, action="append" if many else "store",
                     help=(info.description or field).replace("%", "%%"),
                 )  # fmt: skip
+        if name == "measurements":
+            command.add_argument(
+                "contribute", nargs="*", metavar="contribute FILE",
+                help="turn a benchmark tool's FILE into models_data/measurements/SOURCE.csv, labelled by these options",
+            )  # fmt: skip
     for name in LISTINGS:
         command = commands.add_parser(name, help=f"the known {name}")
         command.add_argument("--json", action="store_true", help="the answer as the service gave it")
-        command.add_argument("id", nargs="?", help="one of them")
+        command.add_argument(
+            "id", nargs="?", help="one of them" + (", or detect: what this box has" if name == "hardware" else "")
+        )
+        if name == "hardware":
+            command.add_argument(
+                "--measure", action="store_true", help="with detect: copy memory for two seconds and say how fast"
+            )
+    _measure_options(
+        commands.add_parser("measure", help="time an OpenAI-compatible server, and keep it as measurements")
+    )
     serving = commands.add_parser("serve", help="run the service installed here")
     serving.add_argument("--host", help="address to listen on")
     serving.add_argument("--port", help="port to listen on")
@@ -121,7 +143,80 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _measure_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", dest="server", required=True, help="the server, as http://localhost:8000/v1")
+    command.add_argument("--api-key", default=os.environ.get("OPENAI_API_KEY"), help="its key; default OPENAI_API_KEY")
+    for field in fields(Labels):
+        name = "--" + field.name.replace("_", "-")
+        command.add_argument(
+            name,
+            help="the model as the server calls it"
+            if field.name == "served"
+            else f"its {field.name}, where the server does not say",
+        )
+    for name, words in (
+        ("isl", "input tokens"),
+        ("osl", "output tokens"),
+        ("concurrency", "streams at once"),
+        ("context", "tokens in the cache before"),
+    ):
+        command.add_argument(f"--{name}", type=_tokens, default=getattr(Plan, name), help=f"{words}, as 0,8k,32k")
+    command.add_argument("--runs", type=int, default=Plan.runs, help="repetitions of each")
+    command.add_argument("--tokenizer", help="a tokenizer's name or folder, for exact prompt lengths")
+    command.add_argument("--book-url", help="text that prompts are made of; default: llama-benchy's own")
+    command.add_argument("--output", type=Path, default=Path("measurements.json"), help="where the report is kept")
+
+
+def _tokens(text: str) -> tuple[int, ...]:
+    """0,8k,32k as numbers: k is 1,024."""
+    try:
+        found = tuple(int(part[:-1]) * 1024 if part[-1:] in "kK" else int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers, as 0,8k,32k") from error
+    if any(value < 0 for value in found):
+        raise argparse.ArgumentTypeError("a number of tokens is not negative")
+    return found
+
+
+def _measure(options: argparse.Namespace) -> int:
+    """Measure a server, show what came out, and say how to bring it into a catalog."""
+    given = Labels(**{field.name: getattr(options, field.name) for field in fields(Labels)})
+    plan = Plan(**{field.name: getattr(options, field.name) for field in fields(Plan)})
+    labels = measure(options.server, given, plan, options.output, options.api_key)
+    print(table(json.loads(options.output.read_text(encoding="utf-8"))))
+    print(f"kept in {options.output}; to be answered from it:", importing(labels, options.output), sep="\n")
+    return FOUND
+
+
+def _contribute(options: argparse.Namespace) -> int:
+    """Write one contribution from a tool's file, where the catalog is installed here."""
+    word, *files = options.contribute
+    if word != "contribute" or len(files) != 1:
+        raise ValueError("write: modelpicker measurements contribute FILE --source NAME")
+    if not options.source:
+        raise ValueError("--source: name whose numbers these are")
+    labels = ("source", "evidence", "model", "quant", "engine", "hardware", "speculation")
+    given = {name: value[0] for name in labels if (value := getattr(options, name))}
+    return import_measurements(files[0], given)
+
+
+def _detect(client: Client, options: argparse.Namespace) -> int:
+    """What this box has, and which of the catalog's machines it is; 1 where the catalog does not know it."""
+    from modelpicker import detect  # noqa: PLC0415  (nobody else needs ctypes and threads)
+
+    known = client.with_raw_response(endpoints.listing("hardware")).answer["hardware"]
+    text, complete = detect.report(detect.detect(), known)
+    print(text)
+    if options.measure:
+        print(
+            f"copying, all processor cores: {detect.copy_bandwidth_gb_s():.0f} GB/s (a graphics card's own memory is not measured)"
+        )
+    return FOUND if complete else NOTHING
+
+
 def _run(client: Client, options: argparse.Namespace) -> int:
+    if options.command == "hardware" and options.id == "detect":
+        return _detect(client, options)
     if options.command in LISTINGS:
         call = endpoints.record(options.command, options.id) if options.id else endpoints.listing(options.command)
     else:

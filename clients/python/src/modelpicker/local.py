@@ -54,6 +54,13 @@ def serve(arguments: list[str]) -> int:
     return status
 
 
+def import_measurements(file: str, labels: dict[str, str]) -> int:
+    """Write a tool's file as one contribution to the catalog installed here; returns the command's exit status."""
+    options = [word for name, value in labels.items() for word in (f"--{name}", value)]
+    status: int = _part("catalog.__main__", "main")(["import", "measurements", file, *options])
+    return status
+
+
 def _part(module: str, name: str) -> Any:
     sys.path.insert(0, "")
     try:

@@ -1,0 +1,177 @@
+"""Benchmark files become measurements: recognised by content, mapped or listed, flagged where physics says no."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalog.__main__ import main
+from catalog.check import check_folder
+from catalog.importers.bounded import ImportFileError
+from catalog.importers.runs import Labels, adopt, read_runs
+from catalog.load import load_facts
+
+if TYPE_CHECKING:
+    from catalog.facts import Facts
+
+RUNS = Path(__file__).parent / "runs"
+FILES = sorted(path for path in RUNS.iterdir() if path.suffix != ".md" or path.stem != "README")
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "csv", "md"])
+def test_llama_bench_in_every_form(kind: str) -> None:
+    """A prompt and an output test at two depths: what stands in the cache is the depth, speculation is impossible."""
+    read = read_runs(RUNS / f"llama-bench.{kind}")
+    assert read.tool == "llama-bench"
+    assert [(r.isl, r.osl, r.context_depth, r.decode_kv_tokens) for r in read.runs] == [
+        (256, None, 0, None), (0, 32, 0, 0), (256, None, 512, None), (0, 32, 512, 512),
+    ]  # fmt: skip
+    assert all(r.plain and r.concurrency == 1 for r in read.runs)
+    assert all((r.prefill_tok_s is None) != (r.decode_tok_s is None) for r in read.runs)
+
+
+def test_a_rate_over_prompt_and_output_is_neither() -> None:
+    """It is left out, and said so."""
+    read = read_runs(RUNS / "llama-bench-pg.json")
+    assert [r.isl for r in read.runs] == [128]
+    assert "pp64+tg16" in read.remarks[0]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "md"])
+def test_batched_bench_counts_all_streams(kind: str) -> None:
+    """Its decode rate is of all streams; a stream has its share. Every prompt is in before the first output token."""
+    one, four = read_runs(RUNS / f"llama-batched-bench.{kind}").runs
+    assert (one.concurrency, four.concurrency) == (1, 4)
+    assert four.decode_total_tok_s == pytest.approx(4 * (four.decode_tok_s or 0), rel=1e-4)
+    assert (four.isl, four.osl, four.decode_kv_tokens) == (128, 16, 128)
+
+
+def test_benchy_keeps_depth_apart_from_the_prompt() -> None:
+    """What stands in the cache at the first output token is depth and prompt together."""
+    runs = read_runs(RUNS / "llama-benchy.json").runs
+    assert {(r.concurrency, r.context_depth, r.isl, r.decode_kv_tokens) for r in runs} == {
+        (1, 0, 256, 256), (2, 0, 256, 256), (1, 512, 256, 768), (2, 512, 256, 768),
+    }  # fmt: skip
+    assert all(r.ttft_ms and r.prefill_tok_s and r.decode_tok_s and r.date == "2026-11-25" for r in runs)
+
+
+def test_servers_are_timed_by_output_token() -> None:
+    """Median time per output token is one stream's pace; a run at a request rate has no number of streams."""
+    vllm = read_runs(RUNS / "vllm-bench-serve.json").runs[0]
+    assert (vllm.concurrency, vllm.isl, vllm.osl) == (4, 1024, 128)
+    assert vllm.decode_tok_s == pytest.approx(1000 / 33.2, rel=1e-4)
+    assert (vllm.decode_total_tok_s, vllm.ttft_ms, vllm.date) == (98.46, 912.4, "2026-11-25")
+    sglang = read_runs(RUNS / "sglang-bench-serving.jsonl")
+    assert [r.concurrency for r in sglang.runs] == [8]
+    assert "request rate" in sglang.remarks[0]
+    aiperf = read_runs(RUNS / "aiperf.json").runs[0]
+    assert (aiperf.model, aiperf.concurrency, aiperf.isl, aiperf.osl) == ("openai/gpt-oss-120b", 2, 2048, 256)
+    assert aiperf.decode_tok_s == pytest.approx(1000 / 31.0, rel=1e-4)
+
+
+def test_names_map_through_the_data(facts: Facts) -> None:
+    """Model and quant from a file's name, engine from the tool, hardware and units from the report."""
+    found = adopt(facts, read_runs(RUNS / "llama-bench.json"), Labels("mine", hardware="dgx-spark"))
+    assert {(m.model, m.quant, m.engine) for m in found.measurements} == {
+        ("llama-3.1-8b-instruct", "q8_0", "llama.cpp")
+    }
+    assert not found.unmapped
+    mapped = adopt(facts, read_runs(RUNS / "llmfit.json"), Labels("mine", speculation="none", quant="mxfp4"))
+    assert [(m.model, m.engine, m.hardware) for m in mapped.measurements] == [("gpt-oss-20b", "ollama", "dgx-spark")]
+    assert mapped.measurements[0].flags == ("tg-is-tokens-over-total-time",)
+
+
+def test_what_cannot_be_mapped_is_listed(facts: Facts) -> None:
+    """With the name the tool printed and the option that says it; nothing is dropped in silence."""
+    found = adopt(facts, read_runs(RUNS / "vllm-bench-serve.json"), Labels("mine"))
+    assert not found.measurements
+    assert found.unmapped == ("run 1: quant None: state --quant; hardware None: state --hardware",)
+
+
+def test_what_physics_forbids_is_kept_and_flagged(facts: Facts) -> None:
+    """A random-weight file named like an 8B is far too fast for one."""
+    found = adopt(facts, read_runs(RUNS / "llama-bench.json"), Labels("mine", hardware="dgx-spark"))
+    assert {m.flags for m in found.measurements} == {("pp-exceeds-compute-peak",), ("tg-exceeds-weight-stream-limit",)}
+    assert any("tg-exceeds-weight-stream-limit" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (Labels("My Source"), "--source"),
+        (Labels("mine", model="gpt-oss-12b"), "--model"),
+        (Labels("theirs", evidence="community"), "--url"),
+    ],
+)
+def test_a_bad_label_is_refused(facts: Facts, labels: Labels, said: str) -> None:
+    """By the option that says it."""
+    with pytest.raises(ImportFileError, match=said):
+        adopt(facts, read_runs(RUNS / "llama-bench.json"), labels)
+
+
+def test_the_command_writes_one_file_that_the_check_accepts(
+    data_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows and a source, once: the same file again adds nothing."""
+    command = [
+        "import",
+        "measurements",
+        str(RUNS / "llama-benchy.json"),
+        "--data",
+        str(data_copy),
+        "--source",
+        "my-box",
+    ]
+    command += ["--model", "gpt-oss-20b", "--quant", "mxfp4", "--engine", "llama.cpp", "--hardware", "dgx-spark"]
+    assert main([*command, "--speculation", "none"]) == 0
+    path = data_copy / "measurements" / "my-box.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["id"] for row in rows] == [f"my-box-{i:04d}" for i in range(1, 5)]
+    assert load_facts(data_copy).sources["my-box"].evidence == "own"
+    assert not [f for f in check_folder(data_copy) if f.severity == "error"]
+    assert main([*command, "--speculation", "none"]) == 0
+    assert "is in my-box already" in capsys.readouterr().out
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 5
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"hello", b"\xff\xfe", b"| a |\n|---|\n", b"a,b\n1,2\n"])
+def test_files_of_no_known_tool(content: bytes, tmp_path: Path) -> None:
+    """Are refused with the tools that are known."""
+    path = tmp_path / "file.txt"
+    path.write_bytes(content)
+    with pytest.raises(ImportFileError):
+        read_runs(path)
+
+
+@pytest.mark.parametrize(("field", "value"), [("avg_ts", "fast"), ("avg_ts", None), ("n_gen", -3), ("n_prompt", 1.5)])
+def test_a_field_that_cannot_be_is_named(field: str, value: Any, tmp_path: Path) -> None:
+    """With the run it stands in."""
+    rows = json.loads((RUNS / "llama-bench.json").read_text(encoding="utf-8"))
+    rows[1][field] = value
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.raises(ImportFileError, match=f"run 2: {field}"):
+        read_runs(path)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
+@given(place=st.floats(0, 1), damage=st.binary(max_size=8))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_files_are_read_or_refused(
+    file: Path, place: float, damage: bytes, tmp_path: Path, facts: Facts
+) -> None:
+    """Never anything else."""
+    whole = file.read_bytes()
+    cut = int(place * len(whole))
+    path = tmp_path / file.name
+    path.write_bytes(whole[:cut] + damage + whole[cut + len(damage) :])
+    with contextlib.suppress(ImportFileError):
+        adopt(facts, read_runs(path), Labels("mine", hardware="dgx-spark", quant="q8_0", model="gpt-oss-20b"))
