@@ -173,7 +173,7 @@ def test_no_server_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_llama_server_tells_engine_version_and_file(server: str) -> None:
     """From its properties."""
-    assert ask_server(server) == Labels(served=SERVED, engine="llama.cpp", engine_version="b9000-0c1e570", model=SERVED)
+    assert ask_server(server) == Labels(served=SERVED, engine="llama.cpp", engine_version="b9000-0c1e570")
 
 
 @pytest.mark.parametrize("text", ["8x", "1,,2", "-1", ""])

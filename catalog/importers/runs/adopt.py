@@ -65,6 +65,9 @@ def adopt(facts: Facts, read: Runs, labels: Labels) -> Adopted:
     unmapped, remarks = [], list(read.remarks)
     for i, run in enumerate(read.runs):
         ids = _ids(facts, run, labels)
+        if not any((run.prefill_tok_s, run.decode_tok_s, run.decode_total_tok_s, run.ttft_ms)):
+            remarks.append(f"run {i + 1}: holds no figure: left out")
+            continue
         missing = [name for name in IDENTITY if ids[name] is None]
         if missing:
             said = "; ".join(f"{name} {_printed(run, name)!r}: state --{name}" for name in missing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,15 @@ def test_what_cannot_be_mapped_is_listed(facts: Facts) -> None:
     found = adopt(facts, read_runs(RUNS / "vllm-bench-serve.json"), Labels("mine"))
     assert not found.measurements
     assert found.unmapped == ("run 1: quant None: state --quant; hardware None: state --hardware",)
+
+
+def test_a_run_without_a_figure_is_left_out(facts: Facts) -> None:
+    """It failed; the tool lists it all the same."""
+    read = read_runs(RUNS / "llama-bench.json")
+    empty = replace(read, runs=(replace(read.runs[0], prefill_tok_s=None), *read.runs[1:]))
+    found = adopt(facts, empty, Labels("mine", hardware="dgx-spark"))
+    assert len(found.measurements) == 3
+    assert found.remarks[0] == "run 1: holds no figure: left out"
 
 
 def test_what_physics_forbids_is_kept_and_flagged(facts: Facts) -> None:

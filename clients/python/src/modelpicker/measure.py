@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 10.0
 CHECK_WORDS = 400
 """Words of the prompt that is sent to see whether a prefix cache answers: longer than any block of one."""
-NEEDED = ("model", "quant", "engine", "hardware", "speculation")
+NEEDED = ("quant", "engine", "hardware", "speculation")
+"""The model's own name stands in the report: importing maps it, or asks for an id."""
 
 
 class MeasureError(ValueError):
@@ -70,17 +71,16 @@ def ask_server(url: str) -> Labels:
         found = Labels(served=served)
         props, info, version = (_get(client, path) for path in ("/props", "/get_server_info", "/version"))
         if "llamacpp" in owner or "build_info" in props:
-            name = str(props.get("model_path") or served).replace("\\", "/").rpartition("/")[2]
-            return replace(found, engine="llama.cpp", engine_version=props.get("build_info"), model=name or None)
+            return replace(found, engine="llama.cpp", engine_version=props.get("build_info"))
         if "sglang" in owner or "model_path" in info:
             drafts = info.get("speculative_algorithm")
             speculation = f"{str(drafts).lower()}-{info.get('speculative_num_draft_tokens')}" if drafts else "none"
             return replace(
                 found, engine="sglang", engine_version=info.get("version"), quant=info.get("quantization"),
-                speculation=speculation if info else None, model=info.get("model_path"),
+                speculation=speculation if info else None,
             )  # fmt: skip
         if "vllm" in owner:
-            return replace(found, engine="vllm", engine_version=version.get("version"), model=models[0].get("root"))
+            return replace(found, engine="vllm", engine_version=version.get("version"))
         if "tensorrt" in owner:
             return replace(found, engine="trt-llm", engine_version=version.get("version"))
         if (ollama := _get(client, "/api/version")).get("version"):
