@@ -78,6 +78,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
     situations = describe(configs)
     usable = [catalog.usable_of(key, hardware.id, units) for key in keys]
     measured = np.array([bool(rows) for rows in usable], dtype=bool)
+    own = np.array([any(m.evidence == "own" for m in rows) for rows in usable], dtype=bool)
     basis = _basis(catalog, configs, measured)
     return Candidates(
         hardware,
@@ -86,8 +87,8 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         keys,
         situations,
         _footprints(configs),
-        prepare(catalog.speed.prefill, situations),
-        prepare(catalog.speed.decode, situations),
+        prepare(catalog.speed.prefill, situations, own),
+        prepare(catalog.speed.decode, situations, own),
         _index([k.model for k in keys], catalog.model_ids),
         _index([k.quant for k in keys], catalog.quant_ids),
         _index([k.engine for k in keys], catalog.engine_ids),

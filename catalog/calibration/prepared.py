@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from catalog.calibration.hierarchy import Floats, Ints
     from catalog.calibration.situations import Situations
+    from catalog.prediction import Bools
 
 WORKLOAD_SLOPES = ("log context", "log concurrency", "log prompt", "log tokens", "served total", "served length")
 """Numbers that a question sets; the other slopes are properties of the config."""
@@ -138,8 +139,8 @@ class Prepared:
         return np.asarray(known + (np.square(gradient) * self.unseen[rows]).sum(axis=1))
 
 
-def prepare(posterior: Posterior, situations: Situations) -> Prepared:
-    """Work out what the workload does not change, for n configs."""
+def prepare(posterior: Posterior, situations: Situations, own: Bools | None = None) -> Prepared:
+    """Work out what the workload does not change, for n configs. ``own`` ones were measured by whoever asks."""
     specification = posterior.specification
     static = situations.numbers
     cases = Cases(situations.labels, static, {TOTAL: np.zeros(len(situations))})
@@ -160,7 +161,7 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
     for i, effect in enumerate(effects):
         onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
     columns, amounts, unseen = _levels(posterior, cases, effects, static)
-    elsewhere = _elsewhere(posterior, situations)
+    elsewhere = _elsewhere(posterior, situations, np.zeros(len(situations), dtype=bool) if own is None else own)
     scale = scales(specification.quantity, situations)
     factor = {term: np.exp(column) for term, column in constant.items() if term != TOTAL}
     slopes = {key: amount for key, amount in slopes.items() if amount.any()}
@@ -169,14 +170,17 @@ def prepare(posterior: Posterior, situations: Situations) -> Prepared:
     )
 
 
-def _elsewhere(posterior: Posterior, situations: Situations) -> dict[str | None, Floats]:
-    """Variance of log t that the next source brings to each config: its transient effects and its noise."""
+def _elsewhere(posterior: Posterior, situations: Situations, own: Bools) -> dict[str | None, Floats]:
+    """Variance of log t that the next source brings to each config: its transient effects and its noise.
+
+    Who measured a config themselves will be their own next source: only the noise of a run is left.
+    """
     variance: dict[str | None, Floats] = {None: (posterior.noise_sd * situations.noise_scale) ** 2}
     for effect in posterior.specification.effects:
         if effect.transient:
             known = [situations.labels[key] for key in effect.keys if key in situations.labels]
             present = np.all([[level is not None for level in column] for column in known], axis=0) if known else True
-            brought = np.broadcast_to(posterior.spread[effect.name] ** 2 * present, len(situations))
+            brought = np.where(own, 0.0, posterior.spread[effect.name] ** 2 * present)
             variance[effect.slope] = variance.get(effect.slope, np.zeros(len(situations))) + brought
     return variance
 

@@ -69,7 +69,7 @@ def test_an_imported_number_is_answered_from(catalog: Catalog, tmp_path: Path, s
     def moved(**changes: Any) -> float:
         return asked(learnt, **changes).decode_tok_s.value / asked(catalog, **changes).decode_tok_s.value
 
-    assert width(after) < width(before)
+    assert width(after) < 1.0 + 0.6 * (width(before) - 1.0)
     up = 1 if share > 1 else -1
     assert up * (moved(**elsewhere) - 1) > up * (share - 1) * 0.5
     sister = moved(quant="q5_k_m")
