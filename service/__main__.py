@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.server import Server
 
+from service.logs import configure
 from service.settings import PREFIX, Settings, SettingsError
 
 HEADER_TIMEOUT_MS = 10_000
@@ -39,11 +41,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def prepare(settings: Settings) -> None:
+    """What all workers share: how they log, and the folder in which several of them add up their metrics."""
+    configure(settings.log_level)
+    if settings.workers > 1:
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="modelpicker-metrics-"))
+
+
 def serve(settings: Settings, target: str = "service.app:create_app") -> None:
     """Run granian: it closes slow headers, and with these settings respawns killed workers and never hangs on stop.
 
     ``target`` names the factory of the application, ``module:function``.
     """
+    prepare(settings)
     Server(
         target,
         factory=True,

@@ -12,8 +12,11 @@ from litestar.datastructures import State
 from service.api import asking, health, listings, measurements, openapi
 from service.api.head import head
 from service.api.problems import HANDLERS, problem
+from service.api.watching import metrics, watch
 from service.current import Current
 from service.explorer import assets, pages
+from service.logs import configure
+from service.metrics import serve_apart
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,18 +29,22 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
-ALWAYS_OPEN = ("/health/live", "/health/ready", "/openapi.json")
+ALWAYS_OPEN = ("/health/live", "/health/ready", "/openapi.json", "/metrics")
 
 
 def create_app(settings: Settings | None = None, current: Current | None = None) -> Litestar:
     """Build the service. ``current`` is injected by tests; otherwise the catalog of the settings is read at start."""
-    settings = settings or Settings.from_environment()
+    if settings is None:
+        settings = Settings.from_environment()
+        configure(settings.log_level)
     current = current or Current(settings.catalog, settings.cached_answers)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         current.refresh()
         current.watch(settings.reload_seconds)
+        if settings.metrics_port:
+            serve_apart(settings.host, settings.metrics_port)
         try:
             yield
         finally:
@@ -58,6 +65,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
             openapi.document,
             *pages.HANDLERS,
             assets.asset,
+            *(() if settings.metrics_port else (metrics,)),
         ],
         exception_handlers=HANDLERS,
         before_request=before,
@@ -68,7 +76,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         request_max_body_size=settings.max_body_bytes,
         state=State({"current": current, "settings": settings}),
     )
-    app.asgi_handler = head(app.asgi_handler)
+    app.asgi_handler = watch(head(app.asgi_handler), settings)
     return app
 
 

@@ -14,6 +14,7 @@ import structlog
 from catalog.errors import CatalogError
 from catalog.store import open_catalog
 from service.answers import Answers
+from service.metrics import CATALOG, REFUSED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,9 +52,11 @@ class Current:
             catalog.candidates(catalog.hardware("dgx-spark"))
         except CatalogError as error:
             self.refused += 1
+            REFUSED.inc()
             log.exception("catalog refused", path=str(self._path), error=str(error), serving=self.version)
             return False
         self.answers = Answers(catalog, self._cached)
+        CATALOG.set_to_current_time()
         log.info("catalog in use", version=catalog.version)
         return True
 

@@ -34,6 +34,13 @@ class Settings(BaseModel):
     cached_answers: Annotated[int, Field(ge=0)] = Field(4096, description="answers kept encoded in memory")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest request body")
     max_query_bytes: Annotated[int, Field(ge=256)] = Field(8192, description="longest query string")
+    slow_ms: Annotated[float, Field(gt=0)] = Field(
+        1000.0, description="a request this slow is logged with its question"
+    )
+    access_log: bool = Field(default=False, description="log every request, not only slow and failed ones")
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="serve /metrics on this port of the same address instead of beside the answers; 0: beside them"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line written")
 
     @classmethod

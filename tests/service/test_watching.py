@@ -1,0 +1,140 @@
+"""Seen from outside: names of requests, metrics, logs, and the settings that README lists."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.testing import TestClient
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_answer_carries_its_name(client: TestClient[Any]) -> None:
+    """The same in the header and in a problem document; a proxy's name is kept, a hostile one replaced."""
+    problem = client.get("/recommend?min_tg=x")
+    assert problem.headers["x-request-id"] == problem.json()["request_id"]
+    assert client.get("/models", headers={"X-Request-Id": "proxy-1"}).headers["x-request-id"] == "proxy-1"
+    assert client.get("/models", headers={"X-Request-Id": "a b<"}).headers["x-request-id"] != "a b<"
+
+
+def test_metrics_count_by_route_and_outcome(client: TestClient[Any]) -> None:
+    """A path with an id counts as its route, an unknown path as none."""
+
+    def counted(text: str) -> dict[str, float]:
+        lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith("modelpicker_requests_total"))
+        return {name: float(value) for name, _, value in lines}
+
+    before = counted(client.get("/metrics").text)
+    client.get("/recommend?min_tg=30&limit=1")
+    client.get("/recommend?min_tg=x")
+    client.get("/models/gpt-oss-20b")
+    client.get("/nowhere/at/all")
+    after = counted(client.get("/metrics").text)
+    new = {name for name, value in after.items() if value > before.get(name, 0)}
+    for route, status in (("/recommend", 200), ("/recommend", 400), ("unknown", 404)):
+        assert any(f'route="{route}"' in name and f'status="{status}"' in name for name in new), (route, status)
+    assert not any("gpt-oss-20b" in name for name in after)
+
+
+@pytest.fixture
+def started(catalog_file: Path, tmp_path: Path) -> Any:
+    """Starts a service with settings; gives its address and the file its log goes to; stops it afterwards."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(**settings: str) -> tuple[str, Path]:
+        import socket
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        log = tmp_path / "log"
+        environment = os.environ | {"MODELPICKER_CATALOG": str(catalog_file)} | settings
+        with log.open("wb") as stream:
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "service", "--port", str(port)], cwd=ROOT, env=environment, stderr=stream
+                )
+            )
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                if httpx.get(f"{url}/health/ready").is_success:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        return url, log
+
+    yield start
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_slow_questions_are_logged_with_their_name(started: Callable[..., tuple[str, Path]]) -> None:
+    """As one JSON object, with the question; the same name as in the answer."""
+    url, log = started(MODELPICKER_SLOW_MS="0.001")
+    name = httpx.get(f"{url}/recommend?min_tg=31").headers["x-request-id"]
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    (line,) = [line for line in lines if line.get("request_id") == name]
+    assert (line["event"], line["query"], line["status"], line["level"]) == (
+        "slow question",
+        "min_tg=31",
+        200,
+        "warning",
+    )
+
+
+def test_metrics_on_a_port_of_their_own_add_up_workers(started: Callable[..., tuple[str, Path]]) -> None:
+    """Off the public path, of both workers together."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url, _ = started(MODELPICKER_METRICS_PORT=str(port), MODELPICKER_WORKERS="2")
+    assert httpx.get(f"{url}/metrics").status_code == 404
+    for i in range(30):
+        with httpx.Client() as client:
+            assert client.get(
+                f"{url}/predict?model=gpt-oss-20b&quant=mxfp4&engine=vllm&osl={i + 1}", timeout=60
+            ).is_success
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    (count,) = [
+        line
+        for line in text.splitlines()
+        if line.startswith("modelpicker_requests_total") and 'route="/predict"' in line
+    ]
+    assert float(count.rpartition(" ")[2]) == 30
+
+
+def test_readme_lists_the_settings() -> None:
+    """As they are in the code."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert settings_table() in readme
+
+
+def settings_table() -> str:
+    rows = [
+        f"| `MODELPICKER_{name.upper()}` | {_told(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def _told(default: Any) -> str:
+    return f"`{default.relative_to(ROOT)}`" if isinstance(default, Path) else f"`{default}`"
