@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     for command in (build, check, evaluate, model, measurements):
         command.add_argument("--data", type=Path, default=DATA, help="the folder of facts")
     build.add_argument("--output", type=Path, default=CATALOG, help="the file to write")
+    build.add_argument("--ledger", type=Path, help="measurements that came in over the wire, to be taken in")
     evaluate.add_argument("--output", type=Path, default=EVALUATION, help="the folder for tables and plots")
     evaluate.add_argument("--update", type=Path, help="a document whose evaluation table is to be brought up to date")
     showing = commands.add_parser("show", help="what the built catalog holds, as tables")
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _build(options: argparse.Namespace) -> int:
     from catalog.store import build  # noqa: PLC0415  (only this command needs SciPy)
 
-    version = build(options.data, options.output)
+    version = build(options.data, options.output, options.ledger)
     print(f"catalog {version} → {options.output}")
     return 0
 

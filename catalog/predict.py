@@ -240,7 +240,7 @@ class Outcome:
         streams = np.broadcast_to(self._streams, len(self._candidates))
         step = np.floor(np.log2(streams)).astype(np.int64)
         found: dict[str, Floats] = {}
-        for i in np.unique(step).tolist():
+        for i in np.unique(step).tolist() or [0]:
             pace = self._each(1 << i)
             for term, share in self._candidates.decode.shares(pace.terms, pace.scales).items():
                 found[term] = np.where(step == i, share, found.get(term, ZERO))

@@ -33,6 +33,7 @@ from catalog.facts import (
     QuantLoss,
     Source,
 )
+from catalog.ledger import with_ledger
 from catalog.load import load_facts
 from catalog.quality.table import QualityTable, fit_quality, read_quality
 
@@ -62,12 +63,16 @@ MEAN_COUNTS = ("isl", "osl", "decode_kv_tokens")
 SPECIFICATIONS = {"prefill": PREFILL, "decode": DECODE}
 
 
-def build(root: Path, path: Path) -> str:
+def build(root: Path, path: Path, ledger: Path | None = None) -> str:
     """Read models_data at ``root``, fit the calibration and write the catalog at ``path``; returns its version.
+
+    ``ledger``: measurements that came in over the wire, to be taken in as well.
 
     The file is written beside its place and renamed, so readers see the old one or the new one, never half of one.
     """
     facts = load_facts(root)
+    if ledger is not None:
+        facts = with_ledger(facts, ledger)
     known = evidence(facts, facts.measurements)
     speed = fit_speed(known.lessons)
     quality = fit_quality(facts)

@@ -11,6 +11,7 @@ from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.server import Server
 
+from service.keys import make
 from service.logs import configure
 from service.settings import PREFIX, Settings, SettingsError
 
@@ -25,8 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     parser.add_argument("--host", help="address to listen on (MODELPICKER_HOST)")
     parser.add_argument("--port", type=int, help="port to listen on (MODELPICKER_PORT)")
+    parser.add_argument(
+        "--new-key", metavar="NAME", help="print a new API key and the line of the key file that lets it in"
+    )
     options = parser.parse_args(arguments)
-    for name, value in vars(options).items():
+    if options.new_key:
+        return _new_key(options.new_key)
+    for name, value in (("host", options.host), ("port", options.port)):
         if value is not None:
             os.environ[PREFIX + name.upper()] = str(value)
     try:
@@ -38,6 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"no catalog at {settings.catalog}: run `python -m catalog build` first", file=sys.stderr)
         return 2
     serve(settings)
+    return 0
+
+
+def _new_key(name: str) -> int:
+    try:
+        key, line = make(name)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"the key, shown this once: {key}", f"its line for the file of MODELPICKER_KEYS: {line}", sep="\n")
     return 0
 
 

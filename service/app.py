@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 from litestar import Litestar
 from litestar.datastructures import State
 
-from service.api import asking, health, listings, measurements, openapi
+from catalog.ledger import Ledger
+from service.api import asking, health, incoming, listings, measurements, openapi
 from service.api.head import head
 from service.api.problems import HANDLERS, problem
 from service.api.watching import metrics, watch
 from service.current import Current
 from service.explorer import assets, pages
+from service.keys import Keys
 from service.logs import configure
 from service.metrics import serve_apart
+from service.recalibration import Recalibration
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,9 +48,12 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         current.watch(settings.reload_seconds)
         if settings.metrics_port:
             serve_apart(settings.host, settings.metrics_port)
+        builder = Recalibration(settings)
+        builder.start()
         try:
             yield
         finally:
+            builder.stop()
             current.close()
 
     app = Litestar(
@@ -59,6 +65,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
             asking.predict,
             asking.post_predict,
             measurements.measurements,
+            incoming.post_measurements,
             *listings.HANDLERS,
             health.live,
             health.ready,
@@ -74,7 +81,14 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         openapi_config=None,
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
-        state=State({"current": current, "settings": settings}),
+        state=State(
+            {
+                "current": current,
+                "settings": settings,
+                "ledger": Ledger(settings.ledger) if settings.ledger else None,
+                "api_keys": Keys(settings.keys),
+            }
+        ),
     )
     app.asgi_handler = watch(head(app.asgi_handler), settings)
     return app

@@ -34,6 +34,13 @@ class Settings(BaseModel):
     cached_answers: Annotated[int, Field(ge=0)] = Field(4096, description="answers kept encoded in memory")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest request body")
     max_query_bytes: Annotated[int, Field(ge=256)] = Field(8192, description="longest query string")
+    ledger: Path | None = Field(
+        None, description="the file that keeps measurements sent by POST; unset: none are taken"
+    )
+    keys: Path | None = Field(None, description="the file of API keys, see `python -m service --new-key NAME`")
+    recalibrate_seconds: Annotated[float, Field(ge=0)] = Field(
+        300.0, description="how often to build a new catalog from new rows of the ledger; 0: never"
+    )
     slow_ms: Annotated[float, Field(gt=0)] = Field(
         1000.0, description="a request this slow is logged with its question"
     )

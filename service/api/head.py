@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET: the same answer without its body."""
+"""HEAD wherever there is GET: the same answer without its body; and OPTIONS where GET and POST share a path."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 
+TWO_HANDLERS = ("/recommend", "/predict", "/measurements")
+"""Paths whose GET and POST stand apart: the framework's OPTIONS knows but one of them."""
+ALLOW = (b"allow", b"GET, HEAD, OPTIONS, POST")
+
+
 def head(app: ASGIApp) -> ASGIApp:
-    """Middleware that asks a GET and keeps its body back."""
+    """Middleware that asks a GET and keeps its body back, and answers OPTIONS where the framework cannot."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.OPTIONS and scope["path"] in TWO_HANDLERS:
+            await send({"type": "http.response.start", "status": 204, "headers": [ALLOW]})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         if scope["type"] != ScopeType.HTTP or scope["method"] != HttpMethod.HEAD:
             await app(scope, receive, send)
             return

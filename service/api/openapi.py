@@ -19,13 +19,22 @@ from modelpicker.wire.questions import (
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from catalog.facts import Engine, Hardware, Model, Quant, Source
+from catalog.facts import Engine, Hardware, Measurement, Model, Quant, Source
+from service.api.incoming import GIVEN, KEY, MOST_ROWS
 from service.api.listings import KINDS
 from service.api.reading import parameters
 
 VERSION = "0.1.0"
 REF = "#/components/schemas/{model}"
 LISTED: dict[str, type[BaseModel]] = dict(zip(KINDS, (Model, Hardware, Quant, Engine, Source), strict=True))
+FIELD_ERRORS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["name", "reason"],
+        "properties": {"name": {"type": "string"}, "reason": {"type": "string"}},
+    },
+}
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -35,14 +44,7 @@ PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "request_id": {"type": ["string", "null"]},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["name", "reason"],
-                "properties": {"name": {"type": "string"}, "reason": {"type": "string"}},
-            },
-        },
+        "errors": FIELD_ERRORS,
     },
 }
 
@@ -76,7 +78,10 @@ def describe() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _paths(),
-        "components": {"schemas": {**answer_schemas["$defs"], **question_schemas["$defs"], "Problem": PROBLEM}},
+        "components": {
+            "schemas": {**answer_schemas["$defs"], **question_schemas["$defs"], "Problem": PROBLEM},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -102,6 +107,7 @@ def _paths() -> dict[str, Any]:
                 MeasurementsQuestion,
                 _list("measurements", _ref("MeasurementOut")),
             ),
+            "post": _taking(),
         },
         "/health/live": {"get": _plain("Whether the process answers", 200)},
         "/health/ready": {"get": _plain("Whether a catalog is loaded", 200, 503)},
@@ -156,6 +162,40 @@ def _plain_schema(schema: dict[str, Any], *, repeated: bool) -> dict[str, Any]:
 def _post(summary: str, question: str, answer: dict[str, Any]) -> dict[str, Any]:
     body = {"required": True, "content": {"application/json": {"schema": _ref(question)}}}
     return _operation(summary, answer, [], {400, 413, 415}) | {"requestBody": body}
+
+
+def _taking() -> dict[str, Any]:
+    """``POST /measurements``: rows as their senders state them, a report for each."""
+    row = Measurement.model_json_schema()
+    fields = {name: field for name, field in row["properties"].items() if name in GIVEN}
+    needed = ["model", "quant", "engine", "hardware"]
+    sent = {"type": "object", "required": needed, "properties": fields, "additionalProperties": False}
+    rows = {"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": sent}
+    body = {"type": "object", "required": ["measurements"], "properties": {"measurements": rows}}
+    said = {
+        "type": "object",
+        "required": ["index", "status"],
+        "properties": {
+            "index": {"type": "integer"},
+            "status": {"enum": ["accepted", "duplicate", "rejected"]},
+            "id": {"type": "string"},
+            "flags": {"type": "array", "items": {"type": "string"}},
+            "errors": FIELD_ERRORS,
+        },
+    }
+    report = _list("rows", said)
+    report["properties"] |= {"accepted": {"type": "integer"}, "rejected": {"type": "integer"}}
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string", "pattern": KEY.pattern},
+    }
+    taken = _operation("Send up to 1,000 measurements", report, [key], {400, 401, 403, 409, 413, 415, 507})
+    taken["responses"]["201"] = taken["responses"].pop("200")
+    del taken["responses"]["304"]
+    content = {"application/json": {"schema": body}}
+    return taken | {"security": [{"key": []}], "requestBody": {"required": True, "content": content}}
 
 
 def _operation(summary: str, answer: dict[str, Any], query: list[dict[str, Any]], problems: set[int]) -> dict[str, Any]:

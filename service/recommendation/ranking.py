@@ -41,7 +41,7 @@ def balanced(asked: Asked, outcome: Outcome, quality: QualityColumns) -> Floats:
     index = quality.sure / 100.0
     decode = outcome.decode_tok_s.value
     speed = decode / (decode + HALF_SPEED_TOK_S)
-    room = np.clip(1.0 - outcome.total_bytes / asked.workload.budget_bytes, 0.0, 1.0)
+    room = np.clip(1.0 - outcome.total_bytes / max(asked.workload.budget_bytes, 1.0), 0.0, 1.0)
     parts = QUALITY_WEIGHT * index + SPEED_WEIGHT * speed + MEMORY_WEIGHT * room
     parts = parts + EVIDENCE_WEIGHT * asked.candidates.evidence
     return np.asarray(100.0 * parts)

@@ -73,7 +73,7 @@ def adopt(facts: Facts, read: Runs, labels: Labels) -> Adopted:
             said = "; ".join(f"{name} {_printed(run, name)!r}: state --{name}" for name in missing)
             unmapped.append(f"run {i + 1}: {said}")
             continue
-        row = _flagged(
+        row = flagged(
             facts, _measurement(run, ids, labels, read.tool, url, f"{labels.source}-{number + len(found) + 1:04d}")
         )
         if _content(row) in known:
@@ -174,7 +174,7 @@ def _measurement(
     )
 
 
-def _flagged(facts: Facts, row: Measurement) -> Measurement:
+def flagged(facts: Facts, row: Measurement) -> Measurement:
     """The row with a flag for each figure that bandwidth or the dense peak forbids, or that counts something else."""
     flags = []
     fastest, most = decode_limit_tok_s(row, facts), prefill_limit_tok_s(row, facts)

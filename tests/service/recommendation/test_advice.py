@@ -90,3 +90,10 @@ def test_the_nearest_change_is_of_one_thing(ask: Ask) -> None:
             before, after = rejected["config"], rejected["nearest"]["config"]
             changed = {name for name in before if before[name] != after[name]}
             assert changed <= {rejected["nearest"]["change"]}, rejected
+
+
+def test_nothing_exists_at_any_confidence(ask: Callable[..., dict[str, Any]]) -> None:
+    """Filters that leave no config have an answer, intervals asked or not."""
+    answer = ask("/recommend", modality="audio", speculation="only", confidence=0.7)
+    assert (answer["counts"]["considered"], answer["recommendations"]) == (0, [])
+    assert answer["advice"]

@@ -71,11 +71,15 @@ class HardwareObject(Question):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     vendor: Vendor = "nvidia"
-    memory_gb: Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)] = Field(description="usable memory, GB (1e9)")
-    bandwidth_gb_s: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = Field(description="memory bandwidth")
-    tflops_bf16: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
-    tflops_fp8: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
-    tflops_fp4: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
+    memory_gb: Annotated[float, Field(ge=0.001, le=1e5, allow_inf_nan=False)] = Field(
+        description="usable memory, GB (1e9)"
+    )
+    bandwidth_gb_s: Annotated[float, Field(ge=0.01, le=1e6, allow_inf_nan=False)] = Field(
+        description="memory bandwidth"
+    )
+    tflops_bf16: Annotated[float, Field(ge=0.001, le=1e6, allow_inf_nan=False)]
+    tflops_fp8: Annotated[float, Field(ge=0.001, le=1e6, allow_inf_nan=False)] | None = None
+    tflops_fp4: Annotated[float, Field(ge=0.001, le=1e6, allow_inf_nan=False)] | None = None
 
 
 class ModelObject(Question):
@@ -90,7 +94,7 @@ class Load(Question):
     """How the model is used: request shape, streams, and the memory of each unit."""
 
     units: Annotated[int, Field(ge=1, le=64)] = Field(1, description="how many of the hardware")
-    memory_gb: Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)] | None = Field(
+    memory_gb: Annotated[float, Field(ge=0.001, le=1e5, allow_inf_nan=False)] | None = Field(
         None,
         description="budget per unit for all the engine takes, GB (1e9); default: the hardware's safe usable memory",
     )

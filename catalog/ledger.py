@@ -1,0 +1,148 @@
+"""Measurements that came in over the wire: an append-only file of batches, safe against kills and full disks.
+
+One line is one acknowledged batch: JSON with its idempotency key, its rows and its report, behind a checksum. A batch is
+acknowledged when its line is on the disk. A kill in the middle of a write leaves a line without its end, which the next
+writer cuts off; a full disk is cut off at once. Several processes may write: each locks the file for the length of a line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import zlib
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import CatalogError
+from catalog.facts import Facts, Measurement, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+class LedgerError(CatalogError):
+    """The ledger cannot be written or read; nothing was kept of the batch. ``full`` where the disk is."""
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
+
+
+class Ledger:
+    """Reads and appends batches. One object per process; ``reports`` and ``rows`` follow what others append."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+        self._reports: dict[str, dict[str, Any]] = {}
+        self._rows: dict[str, Measurement] = {}
+        self._lock = Lock()
+
+    def append(self, key: str, rows: Sequence[Measurement], report: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep a batch under its idempotency key; returns its report, or that of the batch which has the key already.
+
+        Returns when the batch is on the disk. Raises LedgerError where it cannot be kept.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock, self._locked() as file:
+                whole = self._follow(file)
+                if key in self._reports:
+                    return self._reports[key]
+                line = _line(
+                    {"key": key, "rows": [row.model_dump(mode="json") for row in rows], "report": dict(report)}
+                )
+                try:
+                    os.ftruncate(file, whole)
+                    _write(file, line, whole)
+                except OSError:
+                    os.ftruncate(file, whole)
+                    raise
+                self._follow(file)
+        except OSError as error:
+            full = error.errno in (28, 122, 27)  # no space, over quota, file too large
+            raise LedgerError(f"the ledger cannot be written: {error.strerror}", full=full) from error
+        return self._reports[key]
+
+    def rows(self) -> dict[str, Measurement]:
+        """Every kept row by its id, each once."""
+        try:
+            with self._lock, self._path.open("rb") as stream:
+                self._follow(stream.fileno())
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise LedgerError(f"the ledger cannot be read: {error.strerror}") from error
+        with self._lock:
+            return dict(self._rows)
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+
+    def _follow(self, file: int) -> int:
+        """Take in the whole lines that were added since the last look; returns where the last of them ends."""
+        size = os.fstat(file).st_size
+        if size < self._read:
+            self._read, self._reports, self._rows = 0, {}, {}
+        added = os.pread(file, size - self._read, self._read)
+        whole = added[: added.rfind(b"\n") + 1]
+        for line in whole.splitlines():
+            batch = _batch(line)
+            if batch is not None:
+                self._reports[batch["key"]] = batch["report"]
+                for row in batch["rows"]:
+                    self._rows.setdefault(row["id"], Measurement.model_validate(row))
+        self._read += len(whole)
+        return self._read
+
+
+def _line(batch: Mapping[str, Any]) -> bytes:
+    body = json.dumps(batch, separators=(",", ":"), allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def _batch(line: bytes) -> dict[str, Any] | None:
+    """A line's batch; None where its checksum says that it is damaged."""
+    checksum, _, body = line.partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(body):
+        return None
+    batch: dict[str, Any] = json.loads(body)
+    return batch
+
+
+def _write(file: int, line: bytes, at: int) -> None:
+    """Write a line and wait for the disk."""
+    done = 0
+    while done < len(line):
+        done += os.pwrite(file, line[done:], at + done)
+    os.fsync(file)
+
+
+def with_ledger(facts: Facts, path: Path) -> Facts:
+    """The facts with a ledger's rows and their sources."""
+    rows = [row for row in Ledger(path).rows().values() if _known(facts, row)]
+    new = {row.source: row for row in rows if row.source not in facts.sources}
+    sources = {name: Source(id=name, name=name, url=row.url, evidence=row.evidence) for name, row in new.items()}
+    return facts.model_copy(
+        update={"measurements": (*facts.measurements, *rows), "sources": {**facts.sources, **sources}}
+    )
+
+
+def _known(facts: Facts, row: Measurement) -> bool:
+    """Whether the row's ids are (still) in the facts: a kept row outlives a record that was taken away."""
+    return (
+        row.model in facts.models
+        and row.quant in facts.quants
+        and row.engine in facts.engines
+        and row.hardware in facts.hardware
+        and set(row.flags) <= set(facts.flags)
+    )
