@@ -68,13 +68,15 @@ def order(scores: Floats, outcome: Outcome, rows: Ints) -> Ints:
 
 def on_front(outcome: Outcome, quality: QualityColumns, rows: Ints, chosen: Ints) -> Bools:
     """Which of the chosen rows none of ``rows`` beats in decode, quality and memory at once (equal in all three: the first one)."""
-    beaten = np.ones((len(chosen), len(rows)), dtype=bool)
-    alike = rows >= chosen[:, None]
-    for merit in (outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes):
-        mine, others = merit[chosen, None], merit[rows]
-        beaten &= others >= mine
-        alike &= others == mine
-    return np.asarray(~(beaten & ~alike).any(axis=1))
+    decode, merit, spare = (x[rows] for x in (outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes))
+    place = {row: i for i, row in enumerate(rows.tolist())}
+    front = []
+    for at in (place[row] for row in chosen.tolist()):
+        rivals = np.flatnonzero(decode >= decode[at])
+        rivals = rivals[(merit[rivals] >= merit[at]) & (spare[rivals] >= spare[at])]
+        alike = (decode[rivals] == decode[at]) & (merit[rivals] == merit[at]) & (spare[rivals] == spare[at])
+        front.append(not np.any(~alike | (rivals < at)))
+    return np.array(front, dtype=bool)
 
 
 def choose(

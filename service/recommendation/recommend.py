@@ -53,7 +53,7 @@ def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
 def answer(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> RecommendAnswer:
     """What was considered, as the wire tells it."""
     judged = considered.judged
-    return RecommendAnswer(
+    return RecommendAnswer.model_construct(
         request=filled_in(question, judged.asked),
         recommendations=_recommendations(catalog, question, considered),
         rejected=_rejections(catalog, question, considered),
