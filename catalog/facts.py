@@ -483,3 +483,12 @@ class Facts(Record):
     quality_scores: tuple[QualityScore, ...]
     quant_losses: tuple[QuantLoss, ...]
     artifacts: tuple[Artifact, ...]
+
+    def knows(self, row: Measurement) -> bool:
+        """Whether the model, quant, engine and hardware that a measurement names are all here."""
+        return (
+            row.model in self.models
+            and row.quant in self.quants
+            and row.engine in self.engines
+            and row.hardware in self.hardware
+        )

@@ -7,6 +7,7 @@ writer cuts off; a full disk is cut off at once. Several processes may write: ea
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,9 @@ from catalog.facts import Facts, Measurement, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LedgerError(CatalogError):
@@ -63,7 +67,7 @@ class Ledger:
                     raise
                 self._follow(file)
         except OSError as error:
-            full = error.errno in (28, 122, 27)  # no space, over quota, file too large
+            full = error.errno in FULL
             raise LedgerError(f"the ledger cannot be written: {error.strerror}", full=full) from error
         return self._reports[key]
 
@@ -128,21 +132,10 @@ def _write(file: int, line: bytes, at: int) -> None:
 
 
 def with_ledger(facts: Facts, path: Path) -> Facts:
-    """The facts with a ledger's rows and their sources."""
-    rows = [row for row in Ledger(path).rows().values() if _known(facts, row)]
+    """The facts with a ledger's rows and their sources; a row outlives a record that was taken away, and waits."""
+    rows = [row for row in Ledger(path).rows().values() if facts.knows(row) and set(row.flags) <= set(facts.flags)]
     new = {row.source: row for row in rows if row.source not in facts.sources}
     sources = {name: Source(id=name, name=name, url=row.url, evidence=row.evidence) for name, row in new.items()}
     return facts.model_copy(
         update={"measurements": (*facts.measurements, *rows), "sources": {**facts.sources, **sources}}
-    )
-
-
-def _known(facts: Facts, row: Measurement) -> bool:
-    """Whether the row's ids are (still) in the facts: a kept row outlives a record that was taken away."""
-    return (
-        row.model in facts.models
-        and row.quant in facts.quants
-        and row.engine in facts.engines
-        and row.hardware in facts.hardware
-        and set(row.flags) <= set(facts.flags)
     )

@@ -12,7 +12,6 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from service.keys import make
-from service.logs import configure
 from service.settings import PREFIX, Settings, SettingsError
 
 HEADER_TIMEOUT_MS = 10_000
@@ -57,19 +56,13 @@ def _new_key(name: str) -> int:
     return 0
 
 
-def prepare(settings: Settings) -> None:
-    """What all workers share: how they log, and the folder in which several of them add up their metrics."""
-    configure(settings.log_level)
-    if settings.workers > 1:
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="modelpicker-metrics-"))
-
-
 def serve(settings: Settings, target: str = "service.app:create_app") -> None:
     """Run granian: it closes slow headers, and with these settings respawns killed workers and never hangs on stop.
 
     ``target`` names the factory of the application, ``module:function``.
     """
-    prepare(settings)
+    if settings.workers > 1:  # the folder in which they add up their metrics
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="modelpicker-metrics-"))
     Server(
         target,
         factory=True,

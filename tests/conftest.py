@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from litestar.testing import TestClient
 
@@ -19,6 +16,7 @@ from catalog.load import load_facts
 from catalog.store import build, open_catalog
 from service.app import create_app
 from service.settings import Settings
+from tests.serving import free_port, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,19 +78,12 @@ def data_copy(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def url(catalog_file: Path) -> Iterator[str]:
     """A service on a free port of this machine, stopped afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"MODELPICKER_CATALOG": str(catalog_file), "MODELPICKER_LOG_LEVEL": "error"}
     with subprocess.Popen([sys.executable, "-m", "service", "--port", str(port)], cwd=ROOT, env=environment) as process:
         found = f"http://127.0.0.1:{port}"
         try:
-            for _ in range(300):
-                try:
-                    if httpx.get(f"{found}/health/ready").is_success:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.1)
+            wait(f"{found}/health/ready", process)
             yield found
         finally:
             process.terminate()

@@ -87,14 +87,9 @@ DEEPER = 1.1
 
 def _known(facts: Facts) -> Iterator[tuple[int, Measurement]]:
     """Measurements whose ids all exist: an orphan has its own rule."""
-    for index, m in enumerate(facts.measurements):
-        if (
-            m.model in facts.models
-            and m.quant in facts.quants
-            and m.engine in facts.engines
-            and m.hardware in facts.hardware
-        ):
-            yield index, m
+    for index, measurement in enumerate(facts.measurements):
+        if facts.knows(measurement):
+            yield index, measurement
 
 
 def _fast(facts: Facts) -> Iterator[tuple[int, Measurement, float]]:

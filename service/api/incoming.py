@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from catalog.facts import Measurement
 from catalog.importers.runs import flagged
 from catalog.ledger import LedgerError
+from catalog.quotes import FIGURES
 from service.api.problems import FieldErrors, problem
 from service.api.reading import json_object
 from service.keys import WRITE
@@ -36,7 +37,6 @@ GIVEN = frozenset(
     }
 )  # fmt: skip
 """Fields of a row that its sender states; the others are the service's."""
-FIGURES = ("prefill_tok_s", "decode_tok_s", "decode_total_tok_s", "ttft_ms")
 
 
 @post("/measurements", status_code=201)

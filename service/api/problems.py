@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,8 @@ class FieldErrors(Exception):  # noqa: N818  (it carries errors, plural)
 
 
 def request_id(request: Request[Any, Any, Any]) -> str:
-    """The name of a request, in its problem document and in the log; given at first asking."""
-    name: str = request.scope.setdefault("state", {}).setdefault("request_id", secrets.token_hex(8))
+    """The name of a request, in its problem document and in the log; see watching."""
+    name: str = request.scope["state"]["request_id"]
     return name
 
 

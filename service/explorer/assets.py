@@ -7,11 +7,14 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".txt": "text/plain", ".svg": "image/svg+xml"}
@@ -54,13 +57,13 @@ def asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[byte
     if found is None:
         raise NotFoundException(f"there is no {name}")
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
-    return compressed(request, found.plain, found.compressed, found.media_type, headers)
+    return compressed(request, found.plain, lambda: found.compressed, found.media_type, headers)
 
 
 def compressed(
     request: Request[Any, Any, Any],
     plain: bytes,
-    small: bytes,
+    small: Callable[[], bytes],
     media_type: str,
     headers: dict[str, str],
     status: int = 200,
@@ -68,6 +71,6 @@ def compressed(
     """The small form where the client accepts gzip, else the plain one."""
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(
-            small, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"}, status_code=status
+            small(), media_type=media_type, headers={**headers, "Content-Encoding": "gzip"}, status_code=status
         )
     return Response(plain, media_type=media_type, headers=headers, status_code=status)

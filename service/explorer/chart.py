@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from service.explorer.links import config_link
+from service.explorer.links import config_link, how
+from service.recommendation.render import rounded
 
 if TYPE_CHECKING:
     from modelpicker.wire.answers import Interval, RecommendAnswer
@@ -49,29 +50,24 @@ def marks(question: RecommendQuestion, considered: Considered, answer: Recommend
             _named(question, rejection.config)
             | {
                 "reason": rejection.reasons[0].message,
-                "decode": [_short(outcome.decode_tok_s.value[row])],
-                "quality": [_short(known)] if known == known else None,  # noqa: PLR0124  (NaN: no score says)
-                "memory": [_short(outcome.total_bytes[row] / GB)],
-                "latency": [_short(outcome.latency_ms.value[row] / 1e3)],
-                "ttft": [_short(outcome.ttft_ms.value[row] / 1e3)],
-                "prefill": [_short(outcome.prefill_tok_s.value[row])],
+                "decode": [rounded(outcome.decode_tok_s.value[row])],
+                "quality": [rounded(known)] if known == known else None,  # noqa: PLR0124  (NaN: no score says)
+                "memory": [rounded(outcome.total_bytes[row] / GB)],
+                "latency": [rounded(outcome.latency_ms.value[row] / 1e3)],
+                "ttft": [rounded(outcome.ttft_ms.value[row] / 1e3)],
+                "prefill": [rounded(outcome.prefill_tok_s.value[row])],
             }
         )
     return found
 
 
 def _named(question: RecommendQuestion, config: Any) -> dict[str, Any]:
-    drafts = "" if config.speculation == "none" else f", {config.speculation}"
     return {
         "model": config.model,
-        "how": f"{config.quant} on {config.engine}{drafts}",
+        "how": how(config),
         "href": config_link(question, config),
     }
 
 
 def _whisker(interval: Interval, factor: float = 1.0) -> list[float]:
-    return [_short(x * factor) for x in (interval.value, interval.low, interval.high)]
-
-
-def _short(value: float) -> float:
-    return float(f"{float(value):.4g}")
+    return [rounded(x * factor) for x in (interval.value, interval.low, interval.high)]

@@ -18,6 +18,12 @@ REJECTED_SHOWN = 40
 DEFAULTS = RecommendQuestion(limit=SHOWN, rejected_limit=REJECTED_SHOWN)
 
 
+def how(config: Config) -> str:
+    """How a config runs its model, in words."""
+    drafts = "" if config.speculation == "none" else f", {config.speculation}"
+    return f"{config.quant} on {config.engine}{drafts}"
+
+
 def fields_of(question: RecommendQuestion) -> dict[str, Any]:
     """The fields of a question that differ from the explorer's defaults."""
     asked, usual = question.model_dump(mode="json"), DEFAULTS.model_dump(mode="json")

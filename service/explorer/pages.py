@@ -16,7 +16,7 @@ from service.api.problems import FieldErrors
 from service.api.reading import from_query
 from service.explorer.assets import address, compressed
 from service.explorer.chart import AXES, marks
-from service.explorer.links import DEFAULTS, config_link, fields_of, flat, question_link
+from service.explorer.links import DEFAULTS, config_link, fields_of, flat, how, question_link
 from service.explorer.panel import panel
 from service.recommendation.asked import BadQuestionError
 from service.recommendation.recommend import answer, consider
@@ -83,7 +83,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters |= {"number": _number, "seconds": _seconds, "gb": lambda x: f"{x / 1e9:,.1f}"}
+TEMPLATES.filters |= {"number": _number, "seconds": _seconds, "how": how, "gb": lambda x: f"{x / 1e9:,.1f}"}
 TEMPLATES.globals |= {"address": address, "axes": AXES, "config_link": config_link, "usual": urlencode(USUAL)}
 
 
@@ -144,7 +144,7 @@ def _page(request: Asked, template: str, contents: Any) -> Response[bytes]:
         "Cache-Control": "no-cache",
         "Vary": "Accept-Encoding",
     }
-    return compressed(request, plain, gzip.compress(plain, 6, mtime=0), MediaType.HTML, headers, status.value)
+    return compressed(request, plain, lambda: gzip.compress(plain, 6, mtime=0), MediaType.HTML, headers, status.value)
 
 
 def _problem(template: str) -> str:

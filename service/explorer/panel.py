@@ -12,7 +12,7 @@ from catalog.errors import NotComputableError, UnknownIdError
 from service.recommendation.asked import Asked, BadQuestionError, check_speculation, load, machine
 from service.recommendation.judge import judge
 from service.recommendation.nearest import Neighbourhood
-from service.recommendation.render import figures
+from service.recommendation.render import figures, rounded
 
 if TYPE_CHECKING:
     from modelpicker.wire.answers import Nearest, Reason
@@ -94,7 +94,7 @@ def _along(catalog: Catalog, table: Candidates, workloads: Workload, count: int)
 def _bands(at: Ints, estimate: Estimate) -> list[dict[str, float]]:
     rows = zip(at.tolist(), estimate.value, estimate.low, estimate.high, strict=True)
     return [
-        {"x": x, "value": _short(v), "low": _short(min(v, lo)), "high": _short(max(v, hi))} for x, v, lo, hi in rows
+        {"x": x, "value": rounded(v), "low": rounded(min(v, lo)), "high": rounded(max(v, hi))} for x, v, lo, hi in rows
     ]
 
 
@@ -108,8 +108,8 @@ def _roofline(table: Candidates, streams: Ints, along: Outcome, workload: Worklo
     def at(count: int, row: int, seen: Outcome) -> dict[str, float]:
         return {
             "streams": count,
-            "intensity": _short(per_token * count * tokens / seen.bytes_per_step[row]),
-            "flops": _short(per_token * seen.decode_total_tok_s.value[row]),
+            "intensity": rounded(per_token * count * tokens / seen.bytes_per_step[row]),
+            "flops": rounded(per_token * seen.decode_total_tok_s.value[row]),
         }
 
     return {
@@ -118,7 +118,3 @@ def _roofline(table: Candidates, streams: Ints, along: Outcome, workload: Worklo
         "path": [at(count, row, along) for row, count in enumerate(streams.tolist())],
         "here": at(int(workload.concurrency), 0, outcome),
     }
-
-
-def _short(value: float) -> float:
-    return float(f"{float(value):.4g}")

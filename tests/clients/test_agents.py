@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.serving import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,9 +25,7 @@ COMMAND = ["-m", "modelpicker.cli"]
 @pytest.fixture(scope="module")
 def over_http(url: str) -> Iterator[str]:
     """The address of the tools over HTTP."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, *COMMAND, "--url", url, "mcp", "--transport", "http", "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         for _ in range(300):

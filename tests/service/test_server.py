@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from tests.serving import free_port, wait
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-START_S = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")
@@ -35,24 +26,11 @@ def server(catalog_file: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
-            wait(url, process)
+            wait(f"{url}/health/ready", process)
             yield url
         finally:
             process.terminate()
             process.wait(timeout=30)
-
-
-def wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Until /health/ready says 200."""
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server stopped by itself"
-        try:
-            if httpx.get(f"{url}/health/ready", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail("the server did not get ready")
 
 
 def test_a_server_answers_over_a_socket(server: str) -> None:

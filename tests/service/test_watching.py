@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from service.settings import Settings
+from tests.serving import free_port, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +57,7 @@ def started(catalog_file: Path, tmp_path: Path) -> Any:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(**settings: str) -> tuple[str, Path]:
-        import socket
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         log = tmp_path / "log"
         environment = os.environ | {"MODELPICKER_CATALOG": str(catalog_file)} | settings
         with log.open("wb") as stream:
@@ -71,12 +67,7 @@ def started(catalog_file: Path, tmp_path: Path) -> Any:
                 )
             )
         url = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                if httpx.get(f"{url}/health/ready").is_success:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.1)
+        wait(f"{url}/health/ready", processes[-1])
         return url, log
 
     yield start
@@ -101,11 +92,7 @@ def test_slow_questions_are_logged_with_their_name(started: Callable[..., tuple[
 
 def test_metrics_on_a_port_of_their_own_add_up_workers(started: Callable[..., tuple[str, Path]]) -> None:
     """Off the public path, of both workers together."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url, _ = started(MODELPICKER_METRICS_PORT=str(port), MODELPICKER_WORKERS="2")
     assert httpx.get(f"{url}/metrics").status_code == 404
     for i in range(30):

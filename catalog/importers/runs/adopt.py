@@ -14,6 +14,7 @@ from catalog.check.bounds import decode_limit_tok_s, prefill_limit_tok_s
 from catalog.facts import Measurement
 from catalog.importers.bounded import ImportFileError
 from catalog.names import find_id, quant_id
+from catalog.quotes import FIGURES
 
 if TYPE_CHECKING:
     from catalog.facts import Evidence, Facts
@@ -62,12 +63,16 @@ def adopt(facts: Facts, read: Runs, labels: Labels) -> Adopted:
     number = max((_number(m.id) for m in facts.measurements if m.source == labels.source), default=0)
     known = {_content(m) for m in facts.measurements if m.source == labels.source}
     found: list[Measurement] = []
+    mapped: dict[tuple[str | None, ...], dict[str, str | None]] = {}
     unmapped, remarks = [], list(read.remarks)
     for i, run in enumerate(read.runs):
-        ids = _ids(facts, run, labels)
-        if not any((run.prefill_tok_s, run.decode_tok_s, run.decode_total_tok_s, run.ttft_ms)):
+        if not any(getattr(run, figure) for figure in FIGURES):
             remarks.append(f"run {i + 1}: holds no figure: left out")
             continue
+        printed = (run.model, run.quant, run.engine, run.hardware)
+        if printed not in mapped:
+            mapped[printed] = _ids(facts, run, labels)
+        ids = mapped[printed]
         missing = [name for name in IDENTITY if ids[name] is None]
         if missing:
             said = "; ".join(f"{name} {_printed(run, name)!r}: state --{name}" for name in missing)

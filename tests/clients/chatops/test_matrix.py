@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from modelpicker import AsyncClient, Options
 from modelpicker_chatops import matrix
@@ -20,6 +18,8 @@ from modelpicker_chatops.replies import Reply
 from modelpicker_chatops.settings import StartError
 from nio import AsyncClient as MatrixClient
 from nio import RoomMessageText, RoomSendResponse
+
+from tests.serving import free_port, wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -52,9 +52,7 @@ class Homeserver:
     """A synapse that can be stopped and started again with what it holds."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.config = folder / "homeserver.yaml"
         self.config.write_text(CONFIG.format(folder=folder, port=port, secret=SECRET))
@@ -67,13 +65,7 @@ class Homeserver:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(600):
-            try:
-                if httpx.get(f"{self.url}/health").is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.1)
-        raise AssertionError("the homeserver did not start within a minute")
+        wait(f"{self.url}/health", self.process)
 
     def stop(self) -> None:
         """Stop it."""

@@ -17,6 +17,8 @@ from modelpicker_chatops.settings import StartError, port, required
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from slack_sdk.web.async_client import AsyncWebClient
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one transport; returns the exit status: 2 where it cannot start, with the reason on stderr."""
@@ -45,10 +47,7 @@ async def _slack() -> None:
     from modelpicker_chatops import slack  # noqa: PLC0415  (an extra)
 
     secret = required("SLACK_SIGNING_SECRET", "the signing secret of the Slack app")
-    client = slack.web_client(
-        required("SLACK_BOT_TOKEN", "the bot token of the installed Slack app (xoxb-...)"), _api()
-    )
-    await slack.check_token(client)
+    client = await _slack_client()
     async with AsyncClient() as service:
         runner = web.AppRunner(slack.create_app(Bot(service), client, secret).web_app("/slack/events"))
         await runner.setup()
@@ -62,10 +61,7 @@ async def _slack_socket() -> None:
     from modelpicker_chatops import slack  # noqa: PLC0415  (an extra)
 
     app_token = required("SLACK_APP_TOKEN", "the app-level token of the Slack app (xapp-...)")
-    client = slack.web_client(
-        required("SLACK_BOT_TOKEN", "the bot token of the installed Slack app (xoxb-...)"), _api()
-    )
-    await slack.check_token(client)
+    client = await _slack_client()
     async with AsyncClient() as service:
         handler = AsyncSocketModeHandler(slack.create_app(Bot(service), client, "socket mode"), app_token)
         await handler.start_async()  # type: ignore[no-untyped-call]
@@ -88,8 +84,14 @@ async def _matrix() -> None:
             await bot.close()
 
 
-def _api() -> str:
-    return os.environ.get("SLACK_API_URL", "https://slack.com/api/")
+async def _slack_client() -> AsyncWebClient:
+    """A client whose token was checked."""
+    from modelpicker_chatops import slack  # noqa: PLC0415  (an extra)
+
+    token = required("SLACK_BOT_TOKEN", "the bot token of the installed Slack app (xoxb-...)")
+    client = slack.web_client(token, os.environ.get("SLACK_API_URL", slack.API_URL))
+    await slack.check_token(client)
+    return client
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +175,7 @@ def _counted(devices: Iterable[Device]) -> tuple[Device, ...]:
     kinds: dict[Device, int] = {}
     for device in devices:
         kinds[device] = kinds.get(device, 0) + 1
-    return tuple(Device(**{**vars(device), "count": count}) for device, count in kinds.items())
+    return tuple(replace(device, count=count) for device, count in kinds.items())
 
 
 def entry(device: Device, catalog: Iterable[dict[str, Any]]) -> str | None:
