@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from modelpicker import detect
+from modelpicker import bandwidth, detect
 from modelpicker.cli import main
 
 if TYPE_CHECKING:
@@ -46,6 +48,12 @@ def test_other_vendors(listed: list[dict[str, Any]]) -> None:
     assert (card.vendor, card.memory_bytes, detect.entry(card, listed)) == ("amd", 24 * GIB, "rx-7900-xtx")
     (chip,) = detect.apple("Apple M3 Ultra\n274877906944\n")
     assert (chip.unified, chip.memory_bytes, detect.entry(chip, listed)) == (True, 256 * GIB, "apple-m3-ultra")
+
+
+def test_a_real_card_is_found(listed: list[dict[str, Any]]) -> None:
+    """An H100's line as its nvidia-smi printed it."""
+    (card,) = detect.nvidia("NVIDIA H100 80GB HBM3, 81559, 9.0, 580.159.04\n", 135148564480)
+    assert (card.memory_bytes, card.unified, detect.entry(card, listed)) == (81559 * 2**20, False, "h100-sxm-80")
 
 
 def test_linux_lists_what_no_tool_names(tmp_path: Path) -> None:
@@ -103,4 +111,39 @@ def test_the_command_names_the_machine(
 
 def test_copying_takes_the_time_it_is_given() -> None:
     """And counts what was read and written."""
-    assert detect.copy_bandwidth_gb_s(seconds=0.2, threads=2) > 0.5
+    assert bandwidth.processor_copy_gb_s(seconds=0.2, threads=2) > 0.5
+
+
+def test_a_measured_device_is_set_against_its_nominal_bandwidth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a driver, the processor's copies are measured, and the reason is said."""
+    box = detect.Box(detect.nvidia("NVIDIA GB10, [N/A], 12.1, 580.95.05", 128 * GIB))
+    listed = [{"id": "dgx-spark", "name": "DGX Spark", "aliases": ["NVIDIA GB10"], "bandwidth_gb_s": 273.0}]
+    monkeypatch.setattr(detect, "device_read_gb_s", lambda: 232.0)
+    assert detect.bandwidth(box, listed) == "NVIDIA GB10 reads 232 GB/s, 85% of its nominal 273"
+    assert detect.bandwidth(box, []) == "NVIDIA GB10 reads 232 GB/s"
+
+    def none() -> float:
+        raise bandwidth.NoDeviceError("no CUDA driver is installed")
+
+    monkeypatch.setattr(detect, "device_read_gb_s", none)
+    monkeypatch.setattr(detect, "processor_copy_gb_s", lambda: 20.0)
+    assert detect.bandwidth(box, listed) == (
+        "all processor cores copy 20 GB/s, read and written (no CUDA driver is installed)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import time; time.sleep(30)", "within 1 s"),
+        ("import os; os.abort()", "ended the test with status"),
+        ('print(\'{"reason": "cuInit failed with CUDA error 100"}\')', "cuInit failed"),
+    ],
+)
+def test_a_driver_that_hangs_or_dies_is_said(program: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs in a process of its own, with a time limit."""
+    started = subprocess.run
+    monkeypatch.setattr(bandwidth, "LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr(subprocess, "run", lambda _, **options: started([sys.executable, "-c", program], **options))
+    with pytest.raises(bandwidth.NoDeviceError, match=reason):
+        bandwidth.device_read_gb_s()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from modelpicker.cli import main
-from modelpicker.measure import Labels, ask_server
 
 from catalog.importers.runs import Labels as ImportLabels
 from catalog.importers.runs import adopt, read_runs
@@ -152,7 +151,7 @@ def test_measured_kept_and_brought_in(
 def test_what_cannot_be_labelled_is_not_measured(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The options that are missing, before anything runs."""
     assert main(["measure", "--url", server]) == 2
-    assert "--quant, --hardware, --speculation" in capsys.readouterr().err
+    assert "state --hardware, --speculation" in capsys.readouterr().err
 
 
 def test_a_prefix_cache_is_found_out(
@@ -171,9 +170,21 @@ def test_no_server_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "http://127.0.0.1:1/v1/models" in capsys.readouterr().err
 
 
-def test_llama_server_tells_engine_version_and_file(server: str) -> None:
-    """From its properties."""
-    assert ask_server(server) == Labels(served=SERVED, engine="llama.cpp", engine_version="b9000-0c1e570")
+def test_a_person_is_asked_for_what_is_missing(
+    server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a terminal; no answer leaves a label missing, and is refused as it is for a script."""
+    asked: list[str] = []
+
+    def silent(prompt: str) -> str:
+        asked.append(prompt)
+        return ""
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", silent)
+    assert main(["measure", "--url", server, "--quant", "mxfp4"]) == 2
+    assert [prompt.split()[0] for prompt in asked] == ["hardware", "speculation"]
+    assert "state --hardware, --speculation" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["8x", "1,,2", "-1", ""])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
+from pydantic import ValidationError
 
 from catalog.check.bounds import decode_limit_tok_s, prefill_limit_tok_s
 from catalog.facts import Measurement
@@ -17,6 +18,8 @@ from catalog.names import find_id, quant_id
 from catalog.quotes import FIGURES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catalog.facts import Evidence, Facts
     from catalog.importers.runs.run import Run, Runs
 
@@ -57,8 +60,8 @@ class Adopted:
 
 
 def adopt(facts: Facts, read: Runs, labels: Labels) -> Adopted:
-    """Map, label and flag. Raises ImportFileError for a label that is no id, or a source that is no slug."""
-    _check(facts, labels)
+    """Map, label and flag. Raises ImportFileError for a label that is no id, a source that is no slug, or a bad field."""
+    labels = _known(facts, labels)
     url = labels.url or f"models_data/measurements/{labels.source}.csv"
     number = max((_number(m.id) for m in facts.measurements if m.source == labels.source), default=0)
     known = {_content(m) for m in facts.measurements if m.source == labels.source}
@@ -78,9 +81,13 @@ def adopt(facts: Facts, read: Runs, labels: Labels) -> Adopted:
             said = "; ".join(f"{name} {_printed(run, name)!r}: state --{name}" for name in missing)
             unmapped.append(f"run {i + 1}: {said}")
             continue
-        row = flagged(
-            facts, _measurement(run, ids, labels, read.tool, url, f"{labels.source}-{number + len(found) + 1:04d}")
-        )
+        identity = f"{labels.source}-{number + len(found) + 1:04d}"
+        try:
+            row = flagged(facts, _measurement(run, ids, labels, read.tool, url, identity))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            field = ".".join(map(str, wrong["loc"]))
+            raise ImportFileError(f"run {i + 1}", f"{field}: {wrong['msg'].removeprefix('Value error, ')}") from error
         if _content(row) in known:
             remarks.append(f"run {i + 1}: is in {labels.source} already: left out")
             continue
@@ -92,23 +99,29 @@ def adopt(facts: Facts, read: Runs, labels: Labels) -> Adopted:
     return Adopted(tuple(found), tuple(unmapped), tuple(dict.fromkeys(remarks)))
 
 
-def _check(facts: Facts, labels: Labels) -> None:
+def _known(facts: Facts, labels: Labels) -> Labels:
+    """The labels with ids for the names that were stated, as Q4_K_M for q4_k_m. Raises ImportFileError for one unknown."""
     if not SLUG.fullmatch(labels.source):
         raise ImportFileError("--source", f"{labels.source!r} is no name: use a-z, 0-9, dot, dash and underscore")
     if labels.evidence != "own" and not labels.url:
         raise ImportFileError("--url", "a number of others needs the address where they published it")
-    for name, records in (
-        ("model", facts.models),
-        ("quant", facts.quants),
-        ("engine", facts.engines),
-        ("hardware", facts.hardware),
-    ):
+    records: dict[str, Mapping[str, Any]] = {
+        "model": facts.models,
+        "engine": facts.engines,
+        "hardware": facts.hardware,
+        "quant": facts.quants,
+    }
+    found: dict[str, str | None] = {}
+    for name, known in records.items():
         given = getattr(labels, name)
-        if given is not None and given not in records:
-            raise ImportFileError(
-                f"--{name}",
-                f"no {name} is called {given!r}: GET /{'hardware' if name == 'hardware' else name + 's'} lists all",
-            )
+        engine = found.get("engine") if name == "quant" else None
+        found[name] = given and (find_id(known, given) or (quant_id(facts, given, engine) if engine else None))
+        if given and not found[name]:
+            listing = "hardware" if name == "hardware" else f"{name}s"
+            raise ImportFileError(f"--{name}", f"no {name} is called {given!r}: GET /{listing} lists all")
+    return replace(
+        labels, model=found["model"], quant=found["quant"], engine=found["engine"], hardware=found["hardware"]
+    )
 
 
 def _ids(facts: Facts, run: Run, labels: Labels) -> dict[str, str | None]:

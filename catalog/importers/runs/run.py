@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.importers.bounded import ImportFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,18 @@ class Cells:
         """An object's fields; empty where there is none."""
         value = self._values.get(name)
         return Cells(value if isinstance(value, dict) else {}, f"{self._place}: {name}")
+
+    def each(self, name: str) -> Iterator[Cells]:
+        """The objects of a list; none where there is no list."""
+        values = self._values.get(name)
+        for i, value in enumerate(values if isinstance(values, list) else ()):
+            if isinstance(value, dict):
+                yield Cells(value, f"{self._place}: {name} {i + 1}")
+
+    def first(self, name: str) -> str | None:
+        """The first text of a list, or None."""
+        values = self._values.get(name)
+        return str(values[0]) if isinstance(values, list) and values else None
 
 
 def positive(value: float | None) -> float | None:

@@ -72,7 +72,7 @@ def _served(tool: str, rows: Iterable[Mapping[str, Any]], file: str, engine: str
         found.append(
             Run(
                 model=cells.text("model_id") or cells.text("model"),
-                engine=engine if named.startswith(("openai", "vllm", "sglang")) else named,
+                engine=engine if named.startswith("openai") else named.partition("-")[0],
                 concurrency=streams,
                 isl=round(prompt, 1),
                 osl=round(output, 1),
@@ -96,17 +96,13 @@ def _day(printed: str | None) -> str | None:
 def aiperf(report: Mapping[str, Any], file: str) -> Runs:
     """The JSON export of AIPerf or genai-perf: each metric an object with its unit and statistics."""
     cells = Cells(report, file)
-    config = cells.inner("input_config")
-    streams = config.inner("loadgen").count("concurrency")
-    if streams is None:
-        streams = config.inner("perf_analyzer").inner("stimulus").count("concurrency")
+    model, streams = _asked(cells.inner("input_config"))
     if not streams:
         return Runs("AIPerf", (), ("a run at a request rate has no number of streams: left out (state --concurrency)",))
     per_token = cells.inner("inter_token_latency").number("p50") or cells.inner("inter_token_latency").number("avg")
     prompt = cells.inner("input_sequence_length").number("avg")
-    names = report.get("input_config", {}).get("endpoint", report.get("input_config", {})).get("model_names") or []
     run = Run(
-        model=str(names[0]) if names else None,
+        model=model,
         concurrency=streams,
         isl=prompt,
         osl=cells.inner("output_sequence_length").number("avg"),
@@ -118,6 +114,21 @@ def aiperf(report: Mapping[str, Any], file: str) -> Runs:
         date=(cells.text("start_time") or "")[:10] or None,
     )
     return Runs("AIPerf", (run,))
+
+
+def _asked(config: Cells) -> tuple[str | None, int | None]:
+    """Model and streams that were asked for, where each release keeps them.
+
+    AIPerf 0.13 lists models and phases; earlier ones have endpoint and loadgen; genai-perf drives perf_analyzer.
+    """
+    measured = next((phase for phase in config.each("phases") if phase.text("kind") == "profiling"), None)
+    if measured is not None:
+        named = next((model.text("name") for model in config.inner("models").each("items")), None)
+        return named, measured.count("concurrency")
+    streams = config.inner("loadgen").count("concurrency")
+    if streams is None:
+        streams = config.inner("perf_analyzer").inner("stimulus").count("concurrency")
+    return config.inner("endpoint").first("model_names") or config.first("model_names"), streams
 
 
 def llmfit(report: Mapping[str, Any], file: str) -> Runs:

@@ -66,15 +66,30 @@ def test_benchy_keeps_depth_apart_from_the_prompt() -> None:
 def test_servers_are_timed_by_output_token() -> None:
     """Median time per output token is one stream's pace; a run at a request rate has no number of streams."""
     vllm = read_runs(RUNS / "vllm-bench-serve.json").runs[0]
-    assert (vllm.concurrency, vllm.isl, vllm.osl) == (4, 1024, 128)
-    assert vllm.decode_tok_s == pytest.approx(1000 / 33.2, rel=1e-4)
-    assert (vllm.decode_total_tok_s, vllm.ttft_ms, vllm.date) == (98.46, 912.4, "2026-11-25")
+    assert (vllm.model, vllm.engine, vllm.concurrency) == ("Llama-3.1-8B-Instruct", "vllm", 4)
+    assert (vllm.isl, vllm.osl, vllm.date) == (256, 32, "2026-11-25")
+    assert vllm.decode_tok_s == pytest.approx(1000 / 2.024119, rel=1e-4)
+    assert vllm.decode_total_tok_s == pytest.approx(1232.2955)
+    assert vllm.ttft_ms == pytest.approx(40.0752)
     sglang = read_runs(RUNS / "sglang-bench-serving.jsonl")
-    assert [r.concurrency for r in sglang.runs] == [8]
+    assert [(r.engine, r.concurrency, r.isl, r.osl) for r in sglang.runs] == [("vllm", 2, 256, 32)]
     assert "request rate" in sglang.remarks[0]
+
+
+def test_aiperf_in_the_layout_of_each_release(tmp_path: Path) -> None:
+    """Streams and model stand in a phase and a list today, elsewhere before; a warm-up phase is not the run."""
     aiperf = read_runs(RUNS / "aiperf.json").runs[0]
-    assert (aiperf.model, aiperf.concurrency, aiperf.isl, aiperf.osl) == ("openai/gpt-oss-120b", 2, 2048, 256)
-    assert aiperf.decode_tok_s == pytest.approx(1000 / 31.0, rel=1e-4)
+    assert (aiperf.model, aiperf.concurrency, aiperf.isl) == ("Llama-3.1-8B-Instruct-Q8_0.gguf", 2, 256)
+    assert aiperf.decode_tok_s
+    report = json.loads((RUNS / "aiperf.json").read_text())
+    older: tuple[dict[str, Any], ...] = (
+        {"endpoint": {"model_names": ["gpt-oss-120b"]}, "loadgen": {"concurrency": 3}},
+        {"model_names": ["gpt-oss-120b"], "perf_analyzer": {"stimulus": {"concurrency": 3}}},
+    )
+    for config in older:
+        (tmp_path / "older.json").write_text(json.dumps(report | {"input_config": config}))
+        run = read_runs(tmp_path / "older.json").runs[0]
+        assert (run.model, run.concurrency, run.decode_tok_s) == ("gpt-oss-120b", 3, aiperf.decode_tok_s)
 
 
 def test_names_map_through_the_data(facts: Facts) -> None:
@@ -170,6 +185,15 @@ def test_a_field_that_cannot_be_is_named(field: str, value: Any, tmp_path: Path)
     path.write_text(json.dumps(rows), encoding="utf-8")
     with pytest.raises(ImportFileError, match=f"run 2: {field}"):
         read_runs(path)
+
+
+def test_a_date_that_is_none_is_named(tmp_path: Path, facts: Facts) -> None:
+    """With the run and the field."""
+    rows = json.loads((RUNS / "llama-bench.json").read_text(encoding="utf-8"))
+    rows[1]["test_time"] = "202\0-11-25T10:00:00Z"
+    (tmp_path / "bench.json").write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.raises(ImportFileError, match=r"run 2: date: .* is not a date"):
+        adopt(facts, read_runs(tmp_path / "bench.json"), Labels("mine", hardware="dgx-spark"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)

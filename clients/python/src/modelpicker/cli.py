@@ -21,8 +21,9 @@ from modelpicker import endpoints
 from modelpicker.client import Client
 from modelpicker.completion import SHELLS, script
 from modelpicker.errors import BadRequestError, ConnectionFailedError, NotFoundError, ProblemError
+from modelpicker.labels import Labels, ask_server
 from modelpicker.local import import_measurements, local_service, serve
-from modelpicker.measure import Labels, Plan, importing, measure, table
+from modelpicker.measure import Plan, importing, measure, table
 from modelpicker.tables import compared, machines, page, predicted, recommended, records
 from modelpicker.transport import Options
 from modelpicker.wire.answers import CompareAnswer, HardwareAnswer, MeasurementsPage, Prediction, RecommendAnswer
@@ -126,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name == "hardware":
             command.add_argument(
-                "--measure", action="store_true", help="with detect: copy memory for two seconds and say how fast"
+                "--measure", action="store_true", help="with detect: read memory for a few seconds and say how fast"
             )
     _measure_options(
         commands.add_parser("measure", help="time an OpenAI-compatible server, and keep it as measurements")
@@ -179,10 +180,16 @@ def _tokens(text: str) -> tuple[int, ...]:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    """Measure a server, show what came out, and say how to bring it into a catalog."""
+    """Measure a server, show what came out, and say how to bring it into a catalog.
+
+    A person at a terminal is asked for the labels that neither options nor server told; a script is refused.
+    """
     given = Labels(**{field.name: getattr(options, field.name) for field in fields(Labels)})
     plan = Plan(**{field.name: getattr(options, field.name) for field in fields(Plan)})
-    labels = measure(options.server, given, plan, options.output, options.api_key)
+    labels = given.over(ask_server(options.server))
+    if sys.stdin.isatty():
+        labels = labels.asked(input)
+    measure(options.server, labels, plan, options.output, options.api_key)
     print(table(json.loads(options.output.read_text(encoding="utf-8"))))
     print(f"kept in {options.output}; to be answered from it:", importing(labels, options.output), sep="\n")
     return FOUND
@@ -205,12 +212,11 @@ def _detect(client: Client, options: argparse.Namespace) -> int:
     from modelpicker import detect  # noqa: PLC0415  (nobody else needs ctypes and threads)
 
     known = client.with_raw_response(endpoints.listing("hardware")).answer["hardware"]
-    text, complete = detect.report(detect.detect(), known)
+    box = detect.detect()
+    text, complete = detect.report(box, known)
     print(text)
     if options.measure:
-        print(
-            f"copying, all processor cores: {detect.copy_bandwidth_gb_s():.0f} GB/s (a graphics card's own memory is not measured)"
-        )
+        print(detect.bandwidth(box, known))
     return FOUND if complete else NOTHING
 
 

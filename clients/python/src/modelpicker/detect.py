@@ -5,27 +5,22 @@ A tool that is missing, slow or silent is named, not an error. Nothing here need
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import platform
 import re
 import shutil
 import subprocess
-import threading
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from modelpicker.bandwidth import NoDeviceError, device_read_gb_s, processor_copy_gb_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PROBE_SECONDS = 5.0
 GIB = 2**30
-COPY_BYTES = 256 * 2**20
-COPY_SECONDS = 2.0
-MOST_THREADS = 16
 PCI_VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
 UNIFIED = ("gb10", "thor", "orin", "strix", "8060s", "apple")
 """Parts of names whose processor and graphics share one memory."""
@@ -222,33 +217,6 @@ def proposal(device: Device) -> str:
     return "\n".join(lines)
 
 
-def copy_bandwidth_gb_s(seconds: float = COPY_SECONDS, threads: int | None = None) -> float:
-    """GB/s that all processor cores together read and write while copying; a graphics card's own memory is not touched."""
-    count = min(threads or os.cpu_count() or 1, MOST_THREADS)
-    size = COPY_BYTES // count
-    copied = [0] * count
-
-    def copy(i: int) -> None:
-        source, target = ctypes.create_string_buffer(size), ctypes.create_string_buffer(size)
-        ctypes.memset(source, 1, size)
-        ctypes.memset(target, 2, size)
-        begun.wait()
-        stop = time.monotonic() + seconds
-        while time.monotonic() < stop:
-            ctypes.memmove(target, source, size)
-            copied[i] += size
-
-    begun = threading.Barrier(count + 1)
-    workers = [threading.Thread(target=copy, args=(i,)) for i in range(count)]
-    for worker in workers:
-        worker.start()
-    begun.wait()
-    started = time.monotonic()
-    for worker in workers:
-        worker.join()
-    return 2.0 * sum(copied) / (time.monotonic() - started) / 1e9
-
-
 def report(box: Box, catalog: Sequence[dict[str, Any]]) -> tuple[str, bool]:
     """What was found in words, and whether the catalog knows all of it."""
     lines, known = [], True
@@ -264,3 +232,14 @@ def report(box: Box, catalog: Sequence[dict[str, Any]]) -> tuple[str, bool]:
             known = False
             lines += ["", proposal(device)]
     return "\n".join([*lines, *(f"({line})" for line in box.silent)]), known
+
+
+def bandwidth(box: Box, catalog: Sequence[dict[str, Any]]) -> str:
+    """Seconds of reading: of the first accelerator where CUDA drives it, else of the processor's copies, and out of what."""
+    try:
+        rate, what = device_read_gb_s(), f"{box.devices[0].name} reads"
+    except NoDeviceError as error:
+        return f"all processor cores copy {processor_copy_gb_s():.0f} GB/s, read and written ({error})"
+    found = entry(box.devices[0], catalog)
+    nominal = next((r.get("bandwidth_gb_s") for r in catalog if r["id"] == found), None)
+    return f"{what} {rate:.0f} GB/s" + (f", {rate / nominal:.0%} of its nominal {nominal:.0f}" if nominal else "")

@@ -1,8 +1,7 @@
 """Measure a server that speaks the OpenAI API, with llama-benchy, and keep what it printed with the labels it needs.
 
 llama-benchy (PyPI) follows the community's pp/tg/depth protocol: streaming, fresh prompts, warm-up, several runs. What
-it lacks stands here: which engine, version, quant and speculation answers, whether prompts come from a prefix cache, and
-refusing to record what cannot be labelled.
+it lacks stands here: whether prompts come from a prefix cache, and refusing to record what cannot be labelled.
 """
 
 from __future__ import annotations
@@ -12,94 +11,22 @@ import json
 import secrets
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from modelpicker.labels import MeasureError
 from modelpicker.tables import grid, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PROBE_SECONDS = 10.0
+    from modelpicker.labels import Labels
+
 CHECK_WORDS = 400
 """Words of the prompt that is sent to see whether a prefix cache answers: longer than any block of one."""
-NEEDED = ("quant", "engine", "hardware", "speculation")
-"""The model's own name stands in the report: importing maps it, or asks for an id."""
-
-
-class MeasureError(ValueError):
-    """What stands between a server and a measurement, in a sentence."""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What a measurement is of. ``served`` is the model as the server calls it."""
-
-    served: str | None = None
-    model: str | None = None
-    quant: str | None = None
-    engine: str | None = None
-    engine_version: str | None = None
-    hardware: str | None = None
-    speculation: str | None = None
-    kv_dtype: str | None = None
-
-    def over(self, found: Labels) -> Labels:
-        """These labels, and what was found where they are silent."""
-        stated = {name: value for name, value in asdict(self).items() if value is not None}
-        return replace(found, **stated)
-
-    def missing(self) -> list[str]:
-        """Labels without which nothing is recorded."""
-        return [name for name in NEEDED if getattr(self, name) is None]
-
-
-def ask_server(url: str) -> Labels:
-    """What a server says of itself. Raises MeasureError where none answers."""
-    root = url.rstrip("/").removesuffix("/v1")
-    with httpx.Client(base_url=root, timeout=PROBE_SECONDS) as client:
-        try:
-            models = client.get("/v1/models").raise_for_status().json()["data"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise MeasureError(f"{root}/v1/models does not list models: {error}") from error
-        if not models:
-            raise MeasureError(f"{root} serves no model")
-        served, owner = str(models[0].get("id")), str(models[0].get("owned_by") or "")
-        found = Labels(served=served)
-        props, info, version = (_get(client, path) for path in ("/props", "/get_server_info", "/version"))
-        if "llamacpp" in owner or "build_info" in props:
-            return replace(found, engine="llama.cpp", engine_version=props.get("build_info"))
-        if "sglang" in owner or "model_path" in info:
-            drafts = info.get("speculative_algorithm")
-            speculation = f"{str(drafts).lower()}-{info.get('speculative_num_draft_tokens')}" if drafts else "none"
-            return replace(
-                found, engine="sglang", engine_version=info.get("version"), quant=info.get("quantization"),
-                speculation=speculation if info else None,
-            )  # fmt: skip
-        if "vllm" in owner:
-            return replace(found, engine="vllm", engine_version=version.get("version"))
-        if "tensorrt" in owner:
-            return replace(found, engine="trt-llm", engine_version=version.get("version"))
-        if (ollama := _get(client, "/api/version")).get("version"):
-            return replace(found, engine="ollama", engine_version=ollama["version"])
-        listed = _get(client, "/api/v0/models").get("data")
-        if isinstance(listed, list) and listed:
-            mine = next((m for m in listed if m.get("id") == served), listed[0])
-            return replace(found, engine="lmstudio", quant=mine.get("quantization"))
-    return found
-
-
-def _get(client: httpx.Client, path: str) -> dict[str, Any]:
-    """A JSON object, or an empty one where the server has none there."""
-    try:
-        answer = client.get(path)
-        value = answer.json() if answer.is_success else {}
-    except (httpx.HTTPError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def cached_share(url: str, served: str, key: str | None) -> float | None:
@@ -152,9 +79,8 @@ def benchy(url: str, served: str, plan: Plan, output: Path, key: str | None = No
     return command + [word for option, value in named.items() if value for word in (option, value)]
 
 
-def measure(url: str, given: Labels, plan: Plan, output: Path, key: str | None = None) -> Labels:
-    """Measure and write the report; returns its labels. Raises MeasureError before anything runs, or where it failed."""
-    labels = given.over(ask_server(url))
+def measure(url: str, labels: Labels, plan: Plan, output: Path, key: str | None = None) -> None:
+    """Measure and write the report. Raises MeasureError before anything runs, or where it failed."""
     if missing := labels.missing():
         said = ", ".join(f"--{name}" for name in missing)
         raise MeasureError(f"the server does not say what is measured: state {said}")
@@ -165,7 +91,6 @@ def measure(url: str, given: Labels, plan: Plan, output: Path, key: str | None =
     done = subprocess.run(benchy(url, labels.served or "", plan, output, key), check=False)  # noqa: S603
     if done.returncode or not output.exists():
         raise MeasureError(f"llama-benchy ended with status {done.returncode} and no report: its words are above")
-    return labels
 
 
 def table(report: dict[str, Any]) -> str:
