@@ -360,6 +360,18 @@ class Source(Record):
     note: str | None = None
 
 
+class Publisher(Record):
+    """Who stands behind an address that records are taken from; ``id`` is the address without its scheme.
+
+    ``releases`` dates the releases of a package.
+    """
+
+    id: str
+    evidence: Evidence
+    releases: dict[str, PartialDate] = Field(default_factory=dict)
+    note: str | None = None
+
+
 class Flag(Record):
     """A quality flag on measurements: what it touches and one sentence on what is off."""
 
@@ -477,6 +489,7 @@ class Facts(Record):
     engines: dict[str, Engine]
     hardware: dict[str, Hardware]
     sources: dict[str, Source]
+    publishers: dict[str, Publisher]
     flags: dict[str, Flag]
     benchmarks: dict[str, Benchmark]
     measurements: tuple[Measurement, ...]

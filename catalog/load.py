@@ -1,6 +1,6 @@
 """``models_data/`` as typed records. An error names the file, the line and the rule it breaks.
 
-One TOML file per model, quant, engine and hardware, whose name is its id; ``sources.toml``, ``flags.toml`` and
+One TOML file per model, quant, engine and hardware, whose name is its id; ``sources.toml``, ``publishers.toml``, ``flags.toml`` and
 ``benchmarks.toml`` with one table per id; CSV files for rows. An empty CSV cell, or a column left out, is not known.
 """
 
@@ -24,6 +24,7 @@ from catalog.facts import (
     Hardware,
     Measurement,
     Model,
+    Publisher,
     QualityScore,
     Quant,
     QuantLoss,
@@ -70,6 +71,7 @@ def load_facts(root: Path) -> Facts:
         engines=reader.folder("engines", Engine),
         hardware=reader.folder("hardware", Hardware),
         sources=reader.tables("sources.toml", Source),
+        publishers=reader.tables("publishers.toml", Publisher),
         flags=reader.tables("flags.toml", Flag),
         benchmarks=reader.tables("benchmarks.toml", Benchmark),
         measurements=tuple(reader.measurements()),

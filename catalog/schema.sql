@@ -1,32 +1,209 @@
 -- The catalog: one DuckDB file, written once by `python -m catalog build`, opened read-only ever after.
--- A cell that is NULL is not known. GB is 1e9 bytes. JSON columns hold the nested parts of a record as the data states them.
+-- A cell that is NULL is not known. GB is 1e9 bytes. A fact is kept whole, as JSON; what people ask for stands beside it as columns.
 
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 COMMENT ON TABLE meta IS 'version: hash of all content; schema: number of this layout';
 COMMENT ON COLUMN meta.key IS 'what is stated';
 COMMENT ON COLUMN meta.value IS 'its value';
 
-CREATE TABLE records (
-  kind VARCHAR NOT NULL,
-  position INTEGER NOT NULL,
-  id VARCHAR,
+CREATE TABLE models (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
   record JSON NOT NULL,
-  PRIMARY KEY (kind, position)
+  name VARCHAR GENERATED ALWAYS AS (record->>'name'),
+  family VARCHAR GENERATED ALWAYS AS (record->>'family'),
+  developer VARCHAR GENERATED ALWAYS AS (record->>'developer'),
+  params_total BIGINT GENERATED ALWAYS AS (CAST(record->>'params_total' AS BIGINT)),
+  params_active BIGINT GENERATED ALWAYS AS (CAST(record->>'params_active' AS BIGINT)),
+  context_limit BIGINT GENERATED ALWAYS AS (CAST(record->>'context_limit' AS BIGINT)),
+  license VARCHAR GENERATED ALWAYS AS (record->>'license'),
+  role VARCHAR GENERATED ALWAYS AS (record->>'role')
 );
-COMMENT ON TABLE records IS 'every fact, whole, as its record states it; the views below show them as columns';
-COMMENT ON COLUMN records.kind IS 'models, quants, engines, hardware, sources, flags, benchmarks, quality_scores, quant_losses, artifacts';
-COMMENT ON COLUMN records.position IS 'order within its kind';
-COMMENT ON COLUMN records.id IS 'the slug by which others refer to it; NULL for rows nobody refers to';
-COMMENT ON COLUMN records.record IS 'the record; a field left out is not known';
+COMMENT ON TABLE models IS 'models, one line each';
+COMMENT ON COLUMN models.id IS 'model id';
+COMMENT ON COLUMN models.position IS 'order in the data';
+COMMENT ON COLUMN models.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN models.name IS 'as its maker writes it';
+COMMENT ON COLUMN models.family IS 'models that share a line';
+COMMENT ON COLUMN models.developer IS 'who trained it';
+COMMENT ON COLUMN models.params_total IS 'parameters in all';
+COMMENT ON COLUMN models.params_active IS 'parameters one token is multiplied with';
+COMMENT ON COLUMN models.context_limit IS 'tokens it was built for; NULL: not published';
+COMMENT ON COLUMN models.license IS 'as its maker names it';
+COMMENT ON COLUMN models.role IS 'catalog, or reference: only its scores are used';
+
+CREATE TABLE quants (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  record JSON NOT NULL,
+  family VARCHAR GENERATED ALWAYS AS (record->>'family'),
+  bits_per_weight DOUBLE GENERATED ALWAYS AS (CAST(record->>'bits_per_weight' AS DOUBLE)),
+  self_made BOOLEAN GENERATED ALWAYS AS (CAST(coalesce(record->>'self_made', 'false') AS BOOLEAN))
+);
+COMMENT ON TABLE quants IS 'weight formats, one line each';
+COMMENT ON COLUMN quants.id IS 'quant id';
+COMMENT ON COLUMN quants.position IS 'order in the data';
+COMMENT ON COLUMN quants.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN quants.family IS 'formats that are loaded alike';
+COMMENT ON COLUMN quants.bits_per_weight IS 'of the bulk of the weights';
+COMMENT ON COLUMN quants.self_made IS 'anyone can make it with the engines own tool';
+
+CREATE TABLE engines (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  record JSON NOT NULL,
+  name VARCHAR GENERATED ALWAYS AS (record->>'name'),
+  family VARCHAR GENERATED ALWAYS AS (record->>'family'),
+  multi_unit VARCHAR GENERATED ALWAYS AS (record->>'multi_unit'),
+  url VARCHAR GENERATED ALWAYS AS (record->>'url')
+);
+COMMENT ON TABLE engines IS 'inference engines, one line each';
+COMMENT ON COLUMN engines.id IS 'engine id';
+COMMENT ON COLUMN engines.position IS 'order in the data';
+COMMENT ON COLUMN engines.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN engines.name IS 'as its makers write it';
+COMMENT ON COLUMN engines.family IS 'engines that share kernels';
+COMMENT ON COLUMN engines.multi_unit IS 'tensor or pipeline over several units; NULL: one unit only';
+COMMENT ON COLUMN engines.url IS 'home';
+
+CREATE TABLE hardware (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  record JSON NOT NULL,
+  name VARCHAR GENERATED ALWAYS AS (record->>'name'),
+  vendor VARCHAR GENERATED ALWAYS AS (record->>'vendor'),
+  memory_gb DOUBLE GENERATED ALWAYS AS (CAST(record->>'memory_gb' AS DOUBLE)),
+  bandwidth_gb_s DOUBLE GENERATED ALWAYS AS (CAST(record->>'bandwidth_gb_s' AS DOUBLE)),
+  price_usd DOUBLE GENERATED ALWAYS AS (CAST(record->>'price_usd' AS DOUBLE))
+);
+COMMENT ON TABLE hardware IS 'machines and accelerators, one line each';
+COMMENT ON COLUMN hardware.id IS 'hardware id';
+COMMENT ON COLUMN hardware.position IS 'order in the data';
+COMMENT ON COLUMN hardware.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN hardware.name IS 'as on the label';
+COMMENT ON COLUMN hardware.vendor IS 'nvidia, amd, apple, intel or cpu';
+COMMENT ON COLUMN hardware.memory_gb IS 'GB of a unit, as on the label';
+COMMENT ON COLUMN hardware.bandwidth_gb_s IS 'GB/s of memory, as specified';
+COMMENT ON COLUMN hardware.price_usd IS 'US dollars; NULL: not known';
+
+CREATE TABLE sources (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  record JSON NOT NULL,
+  name VARCHAR GENERATED ALWAYS AS (record->>'name'),
+  url VARCHAR GENERATED ALWAYS AS (record->>'url'),
+  evidence VARCHAR GENERATED ALWAYS AS (record->>'evidence'),
+  date VARCHAR GENERATED ALWAYS AS (record->>'date')
+);
+COMMENT ON TABLE sources IS 'who published measurements';
+COMMENT ON COLUMN sources.id IS 'source id';
+COMMENT ON COLUMN sources.position IS 'order in the data';
+COMMENT ON COLUMN sources.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN sources.name IS 'as it calls itself';
+COMMENT ON COLUMN sources.url IS 'where it is';
+COMMENT ON COLUMN sources.evidence IS 'official, maintainer, community or own';
+COMMENT ON COLUMN sources.date IS 'of publication';
+
+CREATE TABLE publishers (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  record JSON NOT NULL,
+  evidence VARCHAR GENERATED ALWAYS AS (record->>'evidence')
+);
+COMMENT ON TABLE publishers IS 'who stands behind the addresses that models, quants and machines are taken from';
+COMMENT ON COLUMN publishers.id IS 'address without its scheme; the longest that a source starts with counts';
+COMMENT ON COLUMN publishers.position IS 'order in the data';
+COMMENT ON COLUMN publishers.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN publishers.evidence IS 'official, maintainer, community or own';
+
+CREATE TABLE flags (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  record JSON NOT NULL,
+  meaning VARCHAR GENERATED ALWAYS AS (record->>'meaning')
+);
+COMMENT ON TABLE flags IS 'what can be off about a measurement';
+COMMENT ON COLUMN flags.id IS 'flag';
+COMMENT ON COLUMN flags.position IS 'order in the data';
+COMMENT ON COLUMN flags.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN flags.meaning IS 'in a sentence';
+
+CREATE TABLE benchmarks (
+  id VARCHAR PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  record JSON NOT NULL,
+  scale VARCHAR GENERATED ALWAYS AS (record->>'scale')
+);
+COMMENT ON TABLE benchmarks IS 'benchmarks whose scores are used';
+COMMENT ON COLUMN benchmarks.id IS 'benchmark id';
+COMMENT ON COLUMN benchmarks.position IS 'order in the data';
+COMMENT ON COLUMN benchmarks.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN benchmarks.scale IS 'percent, elo or index';
+
+CREATE TABLE quality_scores (
+  position INTEGER PRIMARY KEY,
+  model VARCHAR NOT NULL REFERENCES models (id),
+  benchmark VARCHAR NOT NULL REFERENCES benchmarks (id),
+  record JSON NOT NULL,
+  score DOUBLE GENERATED ALWAYS AS (CAST(record->>'score' AS DOUBLE)),
+  setting VARCHAR GENERATED ALWAYS AS (record->>'setting'),
+  reporter VARCHAR GENERATED ALWAYS AS (record->>'reporter'),
+  url VARCHAR GENERATED ALWAYS AS (record->>'url')
+);
+COMMENT ON TABLE quality_scores IS 'published benchmark scores';
+COMMENT ON COLUMN quality_scores.position IS 'order in the data';
+COMMENT ON COLUMN quality_scores.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN quality_scores.model IS 'model id';
+COMMENT ON COLUMN quality_scores.benchmark IS 'benchmark id';
+COMMENT ON COLUMN quality_scores.score IS 'as published';
+COMMENT ON COLUMN quality_scores.setting IS 'under what it was taken';
+COMMENT ON COLUMN quality_scores.reporter IS 'self, other or independent';
+COMMENT ON COLUMN quality_scores.url IS 'where it was published';
+
+CREATE TABLE quant_losses (
+  position INTEGER PRIMARY KEY,
+  model VARCHAR NOT NULL REFERENCES models (id),
+  quant VARCHAR NOT NULL REFERENCES quants (id),
+  record JSON NOT NULL,
+  metric VARCHAR GENERATED ALWAYS AS (record->>'metric'),
+  loss DOUBLE GENERATED ALWAYS AS (CAST(record->>'value' AS DOUBLE)),
+  setting VARCHAR GENERATED ALWAYS AS (record->>'setting'),
+  url VARCHAR GENERATED ALWAYS AS (record->>'url')
+);
+COMMENT ON TABLE quant_losses IS 'published losses of quants against what they were made from';
+COMMENT ON COLUMN quant_losses.position IS 'order in the data';
+COMMENT ON COLUMN quant_losses.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN quant_losses.model IS 'model id';
+COMMENT ON COLUMN quant_losses.quant IS 'quant id';
+COMMENT ON COLUMN quant_losses.metric IS 'what was measured';
+COMMENT ON COLUMN quant_losses.loss IS 'as published';
+COMMENT ON COLUMN quant_losses.setting IS 'under what it was taken';
+COMMENT ON COLUMN quant_losses.url IS 'where it was published';
+
+CREATE TABLE artifacts (
+  position INTEGER PRIMARY KEY,
+  model VARCHAR NOT NULL REFERENCES models (id),
+  quant VARCHAR NOT NULL REFERENCES quants (id),
+  record JSON NOT NULL,
+  file_bytes BIGINT GENERATED ALWAYS AS (CAST(record->>'file_bytes' AS BIGINT)),
+  url VARCHAR GENERATED ALWAYS AS (record->>'url')
+);
+COMMENT ON TABLE artifacts IS 'published files of a model in a quant';
+COMMENT ON COLUMN artifacts.position IS 'order in the data';
+COMMENT ON COLUMN artifacts.record IS 'the whole record; a field left out is not known';
+COMMENT ON COLUMN artifacts.model IS 'model id';
+COMMENT ON COLUMN artifacts.quant IS 'quant id';
+COMMENT ON COLUMN artifacts.file_bytes IS 'size as printed; NULL: not printed';
+COMMENT ON COLUMN artifacts.url IS 'where it is';
 
 CREATE TABLE measurements (
   id VARCHAR PRIMARY KEY,
-  source VARCHAR NOT NULL,
-  model VARCHAR NOT NULL,
-  quant VARCHAR NOT NULL,
-  engine VARCHAR NOT NULL,
+  source VARCHAR NOT NULL REFERENCES sources (id),
+  model VARCHAR NOT NULL REFERENCES models (id),
+  quant VARCHAR NOT NULL REFERENCES quants (id),
+  engine VARCHAR NOT NULL REFERENCES engines (id),
   engine_version VARCHAR,
-  hardware VARCHAR NOT NULL,
+  hardware VARCHAR NOT NULL REFERENCES hardware (id),
   units INTEGER NOT NULL CHECK (units >= 1),
   speculation VARCHAR,
   spec_basis VARCHAR NOT NULL CHECK (spec_basis IN ('stated', 'tool', 'assumed', 'unknown')),
@@ -55,7 +232,7 @@ CREATE TABLE measurements (
 );
 COMMENT ON TABLE measurements IS 'measured speeds, digit for digit as published';
 COMMENT ON COLUMN measurements.id IS 'names the row in every answer';
-COMMENT ON COLUMN measurements.source IS 'who published it (records of kind sources)';
+COMMENT ON COLUMN measurements.source IS 'who published it';
 COMMENT ON COLUMN measurements.model IS 'model id';
 COMMENT ON COLUMN measurements.quant IS 'quant id';
 COMMENT ON COLUMN measurements.engine IS 'engine id';
@@ -76,7 +253,7 @@ COMMENT ON COLUMN measurements.decode_tok_s IS 'output tokens/s of one stream';
 COMMENT ON COLUMN measurements.decode_total_tok_s IS 'output tokens/s over all streams';
 COMMENT ON COLUMN measurements.ttft_ms IS 'time to first token, ms';
 COMMENT ON COLUMN measurements.approx IS 'the source prints ~ or a range';
-COMMENT ON COLUMN measurements.flags IS 'what is off about the row (records of kind flags)';
+COMMENT ON COLUMN measurements.flags IS 'what is off about the row (flags)';
 COMMENT ON COLUMN measurements.evidence IS 'official, maintainer, community or own';
 COMMENT ON COLUMN measurements.tool IS 'what measured it';
 COMMENT ON COLUMN measurements.date IS 'YYYY, YYYY-MM or YYYY-MM-DD';
@@ -88,7 +265,7 @@ COMMENT ON COLUMN measurements.mem_used_gb IS 'memory in use as printed, GB';
 COMMENT ON COLUMN measurements.note IS 'anything else the source says';
 
 CREATE TABLE teachings (
-  measurement VARCHAR NOT NULL,
+  measurement VARCHAR NOT NULL REFERENCES measurements (id),
   quantity VARCHAR NOT NULL CHECK (quantity IN ('prefill', 'decode')),
   weight DOUBLE NOT NULL CHECK (weight >= 0),
   reason VARCHAR NOT NULL,
@@ -142,7 +319,7 @@ COMMENT ON COLUMN calibration_covariance.position IS 'rank among the lasting eff
 COMMENT ON COLUMN calibration_covariance.covariances IS 'with the lasting effects up to and including this one';
 
 CREATE TABLE quality_index (
-  model VARCHAR NOT NULL,
+  model VARCHAR NOT NULL REFERENCES models (id),
   task VARCHAR NOT NULL CHECK (task IN ('general', 'coding', 'reasoning', 'math', 'agentic', 'vision')),
   score DOUBLE NOT NULL CHECK (score BETWEEN 0 AND 100),
   low DOUBLE NOT NULL,
@@ -158,7 +335,7 @@ COMMENT ON COLUMN quality_index.low IS 'of the 80 % interval';
 COMMENT ON COLUMN quality_index.high IS 'of the 80 % interval';
 
 CREATE TABLE quant_penalty (
-  quant VARCHAR PRIMARY KEY,
+  quant VARCHAR PRIMARY KEY REFERENCES quants (id),
   log_points DOUBLE NOT NULL,
   sd DOUBLE NOT NULL CHECK (sd >= 0),
   measured BOOLEAN NOT NULL,
@@ -171,37 +348,10 @@ COMMENT ON COLUMN quant_penalty.sd IS 'its posterior standard deviation';
 COMMENT ON COLUMN quant_penalty.measured IS 'whether its own losses were measured, not only those of quants of like bits';
 COMMENT ON COLUMN quant_penalty.size_slope IS 'change of log points per log of the parameter count';
 
-CREATE VIEW models AS
-  SELECT id, record->>'name' AS name, record->>'family' AS family, record->>'developer' AS developer,
-    CAST(record->>'params_total' AS BIGINT) AS params_total, CAST(record->>'params_active' AS BIGINT) AS params_active,
-    CAST(record->>'context_limit' AS BIGINT) AS context_limit, record->>'license' AS license, record->>'role' AS role
-  FROM records WHERE kind = 'models' ORDER BY position;
-CREATE VIEW hardware AS
-  SELECT id, record->>'name' AS name, record->>'vendor' AS vendor, CAST(record->>'memory_gb' AS DOUBLE) AS memory_gb,
-    CAST(record->>'bandwidth_gb_s' AS DOUBLE) AS bandwidth_gb_s, CAST(record->>'price_usd' AS DOUBLE) AS price_usd
-  FROM records WHERE kind = 'hardware' ORDER BY position;
 CREATE VIEW measured_configs AS
   SELECT model, quant, engine, hardware, units, speculation, count(*) AS measurements, count(DISTINCT source) AS sources,
     min(decode_tok_s) AS decode_min, median(decode_tok_s) AS decode_median, max(decode_tok_s) AS decode_max
   FROM measurements WHERE decode_tok_s IS NOT NULL GROUP BY ALL ORDER BY ALL;
-CREATE VIEW quants AS
-  SELECT id, record->>'family' AS family, CAST(record->>'bits_per_weight' AS DOUBLE) AS bits_per_weight,
-    CAST(coalesce(record->>'self_made', 'false') AS BOOLEAN) AS self_made
-  FROM records WHERE kind = 'quants' ORDER BY position;
-CREATE VIEW engines AS
-  SELECT id, record->>'name' AS name, record->>'family' AS family, record->>'multi_unit' AS multi_unit, record->>'url' AS url
-  FROM records WHERE kind = 'engines' ORDER BY position;
-CREATE VIEW sources AS
-  SELECT id, record->>'name' AS name, record->>'url' AS url, record->>'evidence' AS evidence, record->>'date' AS date
-  FROM records WHERE kind = 'sources' ORDER BY position;
-CREATE VIEW quality_scores AS
-  SELECT record->>'model' AS model, record->>'benchmark' AS benchmark, CAST(record->>'score' AS DOUBLE) AS score,
-    record->>'setting' AS setting, record->>'reporter' AS reporter, record->>'url' AS url
-  FROM records WHERE kind = 'quality_scores' ORDER BY position;
-CREATE VIEW quant_losses AS
-  SELECT record->>'model' AS model, record->>'quant' AS quant, record->>'metric' AS metric,
-    CAST(record->>'value' AS DOUBLE) AS loss, record->>'setting' AS setting, record->>'url' AS url
-  FROM records WHERE kind = 'quant_losses' ORDER BY position;
 CREATE VIEW comparable AS
   SELECT 'decode' AS quantity, model, quant, hardware, units, speculation, 0 AS isl, engine, source, id, decode_tok_s AS tok_s
   FROM measurements
@@ -244,54 +394,6 @@ CREATE VIEW coverage AS
   SELECT hardware, engine, quant, count(*) AS measurements, count(DISTINCT model) AS models, count(DISTINCT source) AS sources
   FROM measurements GROUP BY ALL ORDER BY measurements DESC, hardware, engine, quant;
 
-COMMENT ON VIEW models IS 'models, one line each';
-COMMENT ON COLUMN models.id IS 'model id';
-COMMENT ON COLUMN models.name IS 'as its maker writes it';
-COMMENT ON COLUMN models.family IS 'models that share a line';
-COMMENT ON COLUMN models.developer IS 'who trained it';
-COMMENT ON COLUMN models.params_total IS 'parameters in all';
-COMMENT ON COLUMN models.params_active IS 'parameters one token is multiplied with';
-COMMENT ON COLUMN models.context_limit IS 'tokens it was built for; NULL: not published';
-COMMENT ON COLUMN models.license IS 'as its maker names it';
-COMMENT ON COLUMN models.role IS 'catalog, or reference: only its scores are used';
-COMMENT ON VIEW hardware IS 'machines and accelerators, one line each';
-COMMENT ON COLUMN hardware.id IS 'hardware id';
-COMMENT ON COLUMN hardware.name IS 'as on the label';
-COMMENT ON COLUMN hardware.vendor IS 'nvidia, amd, apple, intel or cpu';
-COMMENT ON COLUMN hardware.memory_gb IS 'GB of a unit, as on the label';
-COMMENT ON COLUMN hardware.bandwidth_gb_s IS 'GB/s of memory, as specified';
-COMMENT ON COLUMN hardware.price_usd IS 'US dollars; NULL: not known';
-COMMENT ON VIEW quants IS 'weight formats, one line each';
-COMMENT ON COLUMN quants.id IS 'quant id';
-COMMENT ON COLUMN quants.family IS 'formats that are loaded alike';
-COMMENT ON COLUMN quants.bits_per_weight IS 'of the bulk of the weights';
-COMMENT ON COLUMN quants.self_made IS 'anyone can make it with the engines own tool';
-COMMENT ON VIEW engines IS 'inference engines, one line each';
-COMMENT ON COLUMN engines.id IS 'engine id';
-COMMENT ON COLUMN engines.name IS 'as its makers write it';
-COMMENT ON COLUMN engines.family IS 'engines that share kernels';
-COMMENT ON COLUMN engines.multi_unit IS 'tensor or pipeline over several units; NULL: one unit only';
-COMMENT ON COLUMN engines.url IS 'home';
-COMMENT ON VIEW sources IS 'who published measurements';
-COMMENT ON COLUMN sources.id IS 'source id';
-COMMENT ON COLUMN sources.name IS 'as it calls itself';
-COMMENT ON COLUMN sources.url IS 'where it is';
-COMMENT ON COLUMN sources.evidence IS 'official, maintainer, community or own';
-COMMENT ON COLUMN sources.date IS 'of publication';
-COMMENT ON VIEW quality_scores IS 'published benchmark scores';
-COMMENT ON COLUMN quality_scores.model IS 'model id';
-COMMENT ON COLUMN quality_scores.benchmark IS 'benchmark id';
-COMMENT ON COLUMN quality_scores.score IS 'as published';
-COMMENT ON COLUMN quality_scores.setting IS 'under what it was taken';
-COMMENT ON COLUMN quality_scores.reporter IS 'self, other or independent';
-COMMENT ON COLUMN quality_scores.url IS 'where it was published';
-COMMENT ON VIEW quant_losses IS 'published losses of quants against what they were made from';
-COMMENT ON COLUMN quant_losses.model IS 'model id';
-COMMENT ON COLUMN quant_losses.quant IS 'quant id';
-COMMENT ON COLUMN quant_losses.metric IS 'what was measured';
-COMMENT ON COLUMN quant_losses.loss IS 'as published';
-COMMENT ON COLUMN quant_losses.setting IS 'under what it was taken';
-COMMENT ON COLUMN quant_losses.url IS 'where it was published';
 COMMENT ON VIEW measured_configs IS 'every config that somebody measured';
 COMMENT ON COLUMN measured_configs.model IS 'model id';
 COMMENT ON COLUMN measured_configs.quant IS 'quant id';

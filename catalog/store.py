@@ -28,6 +28,7 @@ from catalog.facts import (
     Hardware,
     Measurement,
     Model,
+    Publisher,
     QualityScore,
     Quant,
     QuantLoss,
@@ -44,21 +45,23 @@ if TYPE_CHECKING:
     from catalog.facts import Record
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_NUMBER = "3"
+SCHEMA_NUMBER = "4"
 NAMED: dict[str, type[Record]] = {
     "models": Model,
     "quants": Quant,
     "engines": Engine,
     "hardware": Hardware,
     "sources": Source,
+    "publishers": Publisher,
     "flags": Flag,
     "benchmarks": Benchmark,
 }
-LISTED: dict[str, type[Record]] = {
-    "quality_scores": QualityScore,
-    "quant_losses": QuantLoss,
-    "artifacts": Artifact,
+LISTED: dict[str, tuple[type[Record], tuple[str, ...]]] = {
+    "quality_scores": (QualityScore, ("model", "benchmark")),
+    "quant_losses": (QuantLoss, ("model", "quant")),
+    "artifacts": (Artifact, ("model", "quant")),
 }
+"""Facts without an id, and the ids that each refers to."""
 MEAN_COUNTS = ("isl", "osl", "decode_kv_tokens")
 SPECIFICATIONS = {"prefill": PREFILL, "decode": DECODE}
 
@@ -80,35 +83,36 @@ def build(root: Path, path: Path, ledger: Path | None = None) -> str:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.unlink(missing_ok=True)
     try:
-        tables: dict[str, Sequence[tuple[Any, ...]]] = {
-            **_fact_rows(facts),
+        learnt: dict[str, Sequence[tuple[Any, ...]]] = {
             "teachings": known.teachings,
             **_calibration_rows(speed),
             **quality.rows(),
         }
-        version = _write(beside, tables, facts.measurements, speed)
+        version = _write(beside, facts, learnt, speed)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     return version
 
 
-def _write(
-    path: Path, tables: Mapping[str, Sequence[tuple[Any, ...]]], measurements: Sequence[Measurement], speed: SpeedModel
-) -> str:
-    content = hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode())
+def _write(path: Path, facts: Facts, learnt: Mapping[str, Sequence[tuple[Any, ...]]], speed: SpeedModel) -> str:
+    """Facts, then what refers to them: every reference is a foreign key."""
+    stated = _fact_rows(facts)
+    content = hashlib.sha256(json.dumps({**stated, **learnt}, sort_keys=True, default=str).encode())
     with duckdb.connect(str(path)) as connection, tempfile.NamedTemporaryFile("wb", suffix=".json") as lines:
         connection.execute(SCHEMA.read_text())
-        for table, rows in tables.items():
-            _insert(connection, table, rows)
-        for quantity in SPECIFICATIONS:
-            _insert_covariance(connection, quantity, getattr(speed, quantity).covariance)
-        for row in tqdm(measurements, "writing measurements", disable=None, leave=False):
+        for table, facts_of_it in stated.items():
+            _insert(connection, table, facts_of_it)
+        for row in tqdm(facts.measurements, "writing measurements", disable=None, leave=False):
             line = row.model_dump_json().encode() + b"\n"
             content.update(line)
             lines.write(line)
         lines.flush()
         _insert_measurements(connection, Path(lines.name))
+        for table, rows in learnt.items():
+            _insert(connection, table, rows)
+        for quantity in SPECIFICATIONS:
+            _insert_covariance(connection, quantity, getattr(speed, quantity).covariance)
         version = content.hexdigest()[:12]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [("version", version), ("schema", SCHEMA_NUMBER)])
     return version
@@ -130,25 +134,30 @@ def _insert_measurements(connection: duckdb.DuckDBPyConnection, lines: Path) -> 
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows a column list at a time: far quicker than one statement a row."""
+    """Insert rows a column list at a time: far quicker than one statement a row. Generated columns come last in a table."""
     if not rows:
         return
-    columns = ", ".join(f"unnest(?::{kind}[])" for kind in _types(connection, table).values())
-    connection.execute(f"INSERT INTO {table} SELECT {columns}", [list(c) for c in zip(*rows, strict=True)])
+    columns = list(_types(connection, table).items())[: len(rows[0])]
+    names, values = ", ".join(name for name, _ in columns), ", ".join(f"unnest(?::{kind}[])" for _, kind in columns)
+    connection.execute(f"INSERT INTO {table} ({names}) SELECT {values}", [list(c) for c in zip(*rows, strict=True)])
 
 
 def _fact_rows(facts: Facts) -> dict[str, list[tuple[Any, ...]]]:
-    records = [
-        (kind, i, name, record.model_dump_json(exclude_none=True))
+    named = {
+        kind: [
+            (name, i, record.model_dump_json(exclude_none=True))
+            for i, (name, record) in enumerate(getattr(facts, kind).items())
+        ]
         for kind in NAMED
-        for i, (name, record) in enumerate(getattr(facts, kind).items())
-    ]
-    records += [
-        (kind, i, None, record.model_dump_json(exclude_none=True))
-        for kind in LISTED
-        for i, record in enumerate(getattr(facts, kind))
-    ]
-    return {"records": records}
+    }
+    listed = {
+        kind: [
+            (i, *(getattr(record, key) for key in keys), record.model_dump_json(exclude_none=True))
+            for i, record in enumerate(getattr(facts, kind))
+        ]
+        for kind, (_, keys) in LISTED.items()
+    }
+    return {**named, **listed}
 
 
 def _calibration_rows(speed: SpeedModel) -> dict[str, list[tuple[Any, ...]]]:
@@ -195,22 +204,24 @@ def open_catalog(path: Path) -> Catalog:
 
 
 def _read_facts(connection: duckdb.DuckDBPyConnection) -> Facts:
-    kinds: dict[str, list[tuple[str | None, str]]] = {}
-    for kind, name, record in connection.execute(
-        "SELECT kind, id, record FROM records ORDER BY kind, position"
-    ).fetchall():
-        kinds.setdefault(kind, []).append((name, record))
     named: dict[str, Any] = {
-        k: {name: t.model_validate_json(r) for name, r in kinds.get(k, [])} for k, t in NAMED.items()
+        kind: {name: record.model_validate_json(text) for name, text in _records(connection, kind, "id, record")}
+        for kind, record in NAMED.items()
     }
     listed: dict[str, Any] = {
-        k: tuple(t.model_validate_json(r) for _, r in kinds.get(k, [])) for k, t in LISTED.items()
+        kind: tuple(record.model_validate_json(text) for (text,) in _records(connection, kind, "record"))
+        for kind, (record, _) in LISTED.items()
     }
     cursor = connection.execute("SELECT * FROM measurements ORDER BY id")
     columns = [name for name, *_ in cursor.description or ()]
     rows = (dict(zip(columns, row, strict=True)) for row in cursor.fetchall())
     measurements = tuple(_measurement(row) for row in rows)
     return Facts.model_construct(**named, **listed, measurements=measurements)
+
+
+def _records(connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> list[tuple[Any, ...]]:
+    query = f"SELECT {columns} FROM {table} ORDER BY position"  # noqa: S608  (a name of NAMED or LISTED)
+    return connection.execute(query).fetchall()
 
 
 def _measurement(row: dict[str, Any]) -> Measurement:

@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     values.score_ranges,
     provenance.row_addresses,
     provenance.record_sources,
+    provenance.citable_sources,
     provenance.source_addresses,
     provenance.prices,
     repeats.duplicate_measurements,

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from catalog.check.findings import error, warning
+from catalog.citations import UncitableError, cite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +40,18 @@ def record_sources(facts: Facts, places: Places) -> Iterator[Finding]:
             if not any(source.strip() for source in record.sources):
                 place = places.key(f"{folder}/{record.id}.toml", "sources")
                 yield warning(place, "missing-source", "no source: its figures are unconfirmed")
+
+
+def citable_sources(facts: Facts, places: Places) -> Iterator[Finding]:
+    """Sources of models, quants and machines that cannot be looked up, or whose publisher has no evidence class."""
+    for folder in ("models", "quants", "hardware"):
+        for record in getattr(facts, folder).values():
+            for position, stated in enumerate(record.sources):
+                try:
+                    cite(stated, facts)
+                except UncitableError as reason:
+                    place = places.key(f"{folder}/{record.id}.toml", "sources", position)
+                    yield error(place, "uncitable", str(reason))
 
 
 def source_addresses(facts: Facts, places: Places) -> Iterator[Finding]:

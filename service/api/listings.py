@@ -11,6 +11,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import Parameter
 
+from catalog.citations import cite
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
 from service.api.reading import unknown
@@ -43,7 +44,7 @@ def listing(kind: str) -> list[HTTPRouteHandler]:
         no_parameters(request)
         answers: Answers = request.app.state.current.answers
         records = _records(answers, kind).values()
-        items = b",".join(_encode(record) for record in records)
+        items = b",".join(_encode(record, answers) for record in records)
         version = msgspec.json.encode(answers.catalog.version)
         body = b'{"' + kind.encode() + b'":[' + items + b'],"catalog_version":' + version + b"}"
         return answered(request, answers, body)
@@ -57,7 +58,7 @@ def listing(kind: str) -> list[HTTPRouteHandler]:
             nearest = difflib.get_close_matches(record_id, records, n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(nearest)}?" if nearest else f"; GET /{kind} lists all"
             raise NotFoundException(f"nothing called {record_id!r} among {kind}{hint}")
-        return answered(request, answers, _encode(records[record_id]))
+        return answered(request, answers, _encode(records[record_id], answers))
 
     return [everything, one]
 
@@ -67,8 +68,13 @@ def _records(answers: Answers, kind: str) -> Mapping[str, Record]:
     return records
 
 
-def _encode(record: Record) -> bytes:
-    return record.model_dump_json().encode()
+def _encode(record: Record, answers: Answers) -> bytes:
+    """The record, and beside the sources that it states where each can be looked up."""
+    stated: tuple[str, ...] = getattr(record, "sources", ())
+    values = record.model_dump(mode="json")
+    if stated:
+        values["citations"] = [cite(source, answers.catalog.facts).model_dump(mode="json") for source in stated]
+    return msgspec.json.encode(values)
 
 
 HANDLERS = [handler for kind in KINDS for handler in listing(kind)]

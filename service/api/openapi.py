@@ -19,6 +19,7 @@ from modelpicker.wire.questions import (
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from catalog.citations import Citation
 from catalog.facts import Engine, Hardware, Measurement, Model, Quant, Source
 from service.api.incoming import GIVEN, KEY, MOST_ROWS
 from service.api.listings import KINDS
@@ -65,10 +66,14 @@ def describe() -> dict[str, Any]:
         CompareAnswer,
         Prediction,
         MeasurementOut,
+        Citation,
         *LISTED.values(),
     ]
     questions: list[type[BaseModel]] = [RecommendQuestion, PredictQuestion, PredictBatch]
     _, answer_schemas = models_json_schema([(m, "serialization") for m in answers], ref_template=REF)
+    for record in (schema for schema in answer_schemas["$defs"].values() if "sources" in schema["properties"]):
+        if record["properties"]["sources"]["items"] == {"type": "string"}:
+            record["properties"]["citations"] = {"type": "array", "items": _ref("Citation")}
     _, question_schemas = models_json_schema([(m, "validation") for m in questions], ref_template=REF)
     return {
         "openapi": "3.1.0",

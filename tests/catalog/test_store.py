@@ -58,6 +58,27 @@ def test_a_catalog_reads_back_what_was_written(catalog: Catalog, facts: Facts) -
         assert (np.diag(posterior.covariance) >= 0).all()
 
 
+@pytest.mark.parametrize(
+    "orphan",
+    [
+        "UPDATE measurements SET model = 'nobody-1b' WHERE id = (SELECT min(id) FROM measurements)",
+        "UPDATE measurements SET engine = 'none' WHERE id = (SELECT min(id) FROM measurements)",
+        (
+            "INSERT INTO quality_scores (position, model, benchmark, record) SELECT 99999, 'nobody-1b', benchmark, record"
+            " FROM quality_scores LIMIT 1"
+        ),
+        "INSERT INTO teachings VALUES ('nothing-1', 'decode', 1, 'clean')",
+        "DELETE FROM sources",
+    ],
+)
+def test_the_file_itself_refuses_orphans(orphan: str, catalog_file: Path, tmp_path: Path) -> None:
+    """Every reference is a foreign key."""
+    copy = tmp_path / "catalog.duckdb"
+    shutil.copy(catalog_file, copy)
+    with duckdb.connect(str(copy)) as connection, pytest.raises(duckdb.ConstraintException, match="foreign key"):
+        connection.execute(orphan)
+
+
 def test_every_table_and_column_is_explained(catalog_file: Path) -> None:
     """By a comment in the file itself."""
     unexplained = rows(

@@ -26,6 +26,7 @@ BAD = {
     "library-default-context": ("models/small-8b.toml", 5, "library-default-context", "warning"),
     "missing-field": ("models/small-8b.toml", 1, "missing-field", "error"),
     "missing-source": ("measurements/one.csv", 2, "missing-source", "error"),
+    "missing-source-address": ("sources.toml", 3, "missing-source", "error"),
     "missing-source-cell": ("measurements/one.csv", 2, "missing-source", "error"),
     "missing-source-price": ("hardware/box.toml", 12, "missing-source", "error"),
     "missing-source-record": ("quants/q8_0.toml", 9, "missing-source", "warning"),
@@ -46,6 +47,9 @@ BAD = {
     "range-shape": ("models/small-8b.toml", 7, "range", "error"),
     "speculation-suspected": ("measurements/one.csv", 2, "speculation-suspected", "error"),
     "toml-syntax": ("models/small-8b.toml", 2, "toml-syntax", "error"),
+    "uncitable-publisher": ("quants/q8_0.toml", 10, "uncitable", "error"),
+    "uncitable-rows": ("quants/q8_0.toml", 10, "uncitable", "error"),
+    "uncitable-words": ("quants/q8_0.toml", 10, "uncitable", "error"),
     "unknown-column": ("measurements/one.csv", 1, "unknown-field", "error"),
     "unknown-field": ("hardware/box.toml", 7, "unknown-field", "error"),
 }

@@ -25,6 +25,16 @@ def test_a_listing_is_complete_and_each_record_stands_alone(
     assert client.get(f"/{kind}/{first['id']}").json() == first
 
 
+def test_each_stated_source_can_be_looked_up(ask: Callable[..., dict[str, Any]]) -> None:
+    """Address, what pins it, date where it is known, and evidence class, one for each source."""
+    record = ask("/hardware/dgx-spark")
+    assert [citation["stated"] for citation in record["citations"]] == record["sources"]
+    assert {"url": "https://github.com/antirez/ds4/issues/773", "evidence": "maintainer"}.items() <= (
+        record["citations"][-1].items()
+    )
+    assert "citations" not in ask("/engines/vllm")
+
+
 def test_an_unchanged_answer_is_304(client: TestClient[Any]) -> None:
     """A client that has this catalog's answer is told so."""
     answer = client.get("/models")
