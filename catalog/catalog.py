@@ -18,6 +18,7 @@ from catalog.configs import ConfigKey, Existing, candidates, existing, exists
 from catalog.errors import NotComputableError, UnknownIdError
 from catalog.importers.bounded import Fields
 from catalog.importers.config_json import Naming, model_from_fields, slug
+from catalog.named import Named
 from catalog.predict import Outcome
 from catalog.table import Candidates, tabulate_configs
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 UNLISTED = "unlisted"
 """Family, and start of the id, of a model that came with a question."""
-KEPT_ROWS = 10_000
-"""How many single configs stay described; the first asked leaves first."""
 KEPT_TABLES = 32
 """How many (hardware, units) tables stay in memory; the least recently asked leaves first."""
 
@@ -47,7 +46,7 @@ class Catalog:
     speed: SpeedModel
     quality: QualityTable
     _tables: dict[tuple[str, int], Candidates] = field(default_factory=dict, repr=False)
-    _single: dict[tuple[ConfigKey, str, int], Candidates] = field(default_factory=dict, repr=False)
+    _named: dict[str, Named] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __repr__(self) -> str:
@@ -171,19 +170,21 @@ class Catalog:
         """Candidates for configs asked for by name, in their order, whether or not they exist."""
         return tabulate_configs(self, [self.config(key, hardware, units) for key in keys], hardware, units)
 
+    def named(self, hardware: Hardware) -> Named:
+        """The machine's configs by name and units, whether or not they exist; kept for listed machines."""
+        named = Named(lambda key, units: self._described(key, hardware, units))
+        listed = self.facts.hardware.get(hardware.id) is hardware
+        return self._named.setdefault(hardware.id, named) if listed else named
+
+    def _described(self, key: ConfigKey, hardware: Hardware, units: int) -> Candidates:
+        """A table of one config: a row of the machine's own, where it is tabulated and has it."""
+        table = self._tables.get((hardware.id, units))
+        row = table.row_of.get(key) if table and table.hardware is hardware else None
+        return table.take([row]) if table and row is not None else self.table([key], hardware, units)
+
     def one(self, key: ConfigKey, hardware: Hardware, units: int = 1) -> Candidates:
-        """One config by name, as a table of one row; on listed hardware it is described once and kept."""
-        if self.facts.hardware.get(hardware.id) is not hardware:
-            return self.table([key], hardware, units)
-        kept = (key, hardware.id, units)
-        if kept not in self._single:
-            table = self.table([key], hardware, units)
-            with self._lock:
-                self._single[kept] = table
-                while len(self._single) > KEPT_ROWS:
-                    self._single.pop(next(iter(self._single)))
-            return table
-        return self._single[kept]
+        """One config by name, as a table of one row. Raises as ``config`` does."""
+        return self.named(hardware).take([(key, units)])
 
     def exists(self, config: Config) -> bool:
         """Whether anybody published (or can make) the config."""

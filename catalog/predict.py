@@ -36,6 +36,13 @@ class Timed(NamedTuple):
     terms: Mapping[str, Floats]
     scales: Mapping[str, Floats]
 
+    def take(self, rows: Ints) -> Timed:
+        """The same for some rows; what is one number for all stays so."""
+        terms, scales = (
+            {name: x[rows] if np.ndim(x) else x for name, x in columns.items()} for columns in (self.terms, self.scales)
+        )
+        return Timed(self.log_s[rows], terms, scales)
+
 
 class Outcome:
     """Speeds, times and memory of n candidates under one workload, as columns of length n, in the candidates' order.
@@ -45,12 +52,21 @@ class Outcome:
     """
 
     def __init__(self, candidates: Candidates, workload: Workload) -> None:
-        self._candidates, self._situations = candidates, candidates.situations
+        self._candidates, self._situations, self._workload = candidates, candidates.situations, workload
         asked = (workload.isl, workload.osl, workload.context, workload.concurrency)
         self._isl, self._osl, self._context, self._streams = (np.asarray(x, dtype=float) for x in asked)
         self._kv_bytes_per_value = kv_bytes_per_value(workload.kv_dtype)
         self._pace: dict[int, Timed] = {}
         self.basis = candidates.basis
+
+    def take(self, candidates: Candidates, rows: Ints) -> Outcome:
+        """The same for ``candidates``, which are some of the rows, under a workload that is one for all of them.
+
+        Paces of decoding that are known already are not worked out again.
+        """
+        few = Outcome(candidates, self._workload)
+        few._pace = {streams: pace.take(rows) for streams, pace in self._pace.items()}
+        return few
 
     @cached_property
     def decode_tok_s(self) -> Estimate:

@@ -62,6 +62,19 @@ class Candidates:
         found, rows = np.unique(self.engine_index, return_index=True)
         return dict(zip(found.tolist(), rows.tolist(), strict=True))
 
+    @cached_property
+    def row_of(self) -> dict[ConfigKey, int]:
+        """Where each config stands."""
+        return {key: i for i, key in enumerate(self.keys)}
+
+    @cached_property
+    def families(self) -> dict[str, Ints]:
+        """The rows of each family of models."""
+        found: dict[str, list[int]] = {}
+        for i, config in enumerate(self.configs):
+            found.setdefault(config.model.family, []).append(i)
+        return {family: np.array(rows, dtype=np.int64) for family, rows in found.items()}
+
     def take(self, rows: Any) -> Candidates:
         """The same columns for some of the rows."""
         taken: Candidates = _take(self, np.asarray(rows))

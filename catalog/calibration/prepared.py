@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 WORKLOAD_SLOPES = ("log context", "log concurrency", "log prompt", "log tokens", "served total", "served length")
 """Numbers that a question sets; the other slopes are properties of the config."""
+FEW = 64
+"""Up to so many configs, each one's own covariance is looked up: their levels lie far apart in a large matrix."""
 CHUNK = 256
 """Configs whose variance is worked out together: neighbours in a table share most levels, so their matrix stays small."""
 
@@ -52,6 +54,10 @@ class Prepared:
     """slope → (n,): variance that the next measurement brings, its source, its run and its noise, per squared number."""
     scale: Floats
     """(2, n): factor on the standard deviation, for one stream and for several."""
+    origin: Ints
+    """(n,): the place of each config in the table that it was first prepared with."""
+    kept: dict[int, Floats]
+    """Covariances of coordinates by ``origin``, as far as they were asked for."""
 
     def take(self, rows: Ints) -> Prepared:
         """The same for some of the configs."""
@@ -65,6 +71,7 @@ class Prepared:
             unseen=self.unseen[rows],
             elsewhere={slope: column[rows] for slope, column in self.elsewhere.items()},
             scale=self.scale[:, rows],
+            origin=self.origin[rows],
         )
 
     def join(self, others: Sequence[Prepared]) -> Prepared:
@@ -91,6 +98,8 @@ class Prepared:
             unseen=rows("unseen"),
             elsewhere=columns("elsewhere"),
             scale=rows("scale", axis=1),
+            origin=np.arange(sum(len(part.origin) for part in parts)),
+            kept={},
         )
 
     def log_time(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
@@ -121,16 +130,29 @@ class Prepared:
         for i, (terms, slope) in enumerate(self.coordinates):
             amount = np.float64(1.0) if terms == (TOTAL,) else sum(share[t] for t in terms)
             weights[:, i] = amount * (numbers[slope] if slope else 1.0)
-        chunks = [slice(i, i + CHUNK) for i in range(0, count, CHUNK)]
-        known = np.concatenate([np.zeros(0), *(self._variance(rows, weights[rows]) for rows in chunks)])
+        if 0 < count <= FEW:
+            known = np.einsum("ni,nij,nj->n", weights, np.stack([self._covariance(i) for i in range(count)]), weights)
+        else:
+            chunks = (self._variance(slice(i, i + CHUNK), weights) for i in range(0, count, CHUNK))
+            known = np.concatenate([np.zeros(0), *chunks])
         elsewhere = sum(
             column * (np.square(numbers[slope]) if slope else 1.0) for slope, column in self.elsewhere.items()
         )
         scale = np.where(numbers["log concurrency"] > 0, self.scale[1], self.scale[0])
         return np.asarray(scale * np.sqrt(known + elsewhere))
 
-    def _variance(self, rows: slice, weights: Floats) -> Floats:
+    def _covariance(self, row: int) -> Floats:
+        """Covariance of one config's coordinates, of shape (c, c): no workload changes it, so it is kept."""
+        place = int(self.origin[row])
+        if place not in self.kept:
+            levels, amounts = self.columns[row], self.amounts[row]
+            of_effects = self.posterior.covariance[np.ix_(levels, levels)] * np.outer(amounts, amounts)
+            self.kept[place] = self.onto.T @ (of_effects + np.diag(self.unseen[row])) @ self.onto
+        return self.kept[place]
+
+    def _variance(self, rows: slice, every: Floats) -> Floats:
         """Variance of the weighted coordinates of some rows: gᵀ Σ g over the levels seen, plus the spreads of the others."""
+        weights = every[rows]
         gradient = weights @ self.onto.T
         levels, at = np.unique(self.columns[rows], return_inverse=True)
         seen = np.zeros((len(weights), len(levels)))
@@ -166,8 +188,9 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     factor = {term: np.exp(column) for term, column in constant.items() if term != TOTAL}
     slopes = {key: amount for key, amount in slopes.items() if amount.any()}
     return Prepared(
-        posterior, factor, constant[TOTAL], slopes, coordinates, onto, columns, amounts, unseen, elsewhere, scale
-    )
+        posterior, factor, constant[TOTAL], slopes, coordinates, onto, columns, amounts, unseen, elsewhere, scale,
+        np.arange(len(situations)), {},
+    )  # fmt: skip
 
 
 def _elsewhere(posterior: Posterior, situations: Situations, own: Bools) -> dict[str | None, Floats]:

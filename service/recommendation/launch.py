@@ -12,7 +12,7 @@ from catalog.physics.memory import UNSTATED_BUFFERS
 from catalog.physics.weights import weight_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from catalog.calibration.situations import Config
     from catalog.facts import Hardware, Launch
@@ -38,8 +38,7 @@ def launch(config: Config, workload: Workload) -> str | None:
     command = " ".join([*environment, template.command, *appended, *_remarks(config, template, appended)])
     if "multi_unit" in options and "other_units" in template.options:
         command = f"# on the other units: {template.options['other_units']}\n{command}"
-    values = _values(config, workload)
-    return PLACEHOLDER.sub(lambda found: _quoted(values, found), command)
+    return PLACEHOLDER.sub(lambda found: _filled(found.group(1), config, workload), command)
 
 
 def _options(config: Config, workload: Workload, known: Mapping[str, str]) -> list[str]:
@@ -68,30 +67,30 @@ def _remarks(config: Config, template: Launch, options: list[str]) -> list[str]:
     return [f" # {'; '.join(found)}"] if found else []
 
 
-def _values(config: Config, workload: Workload) -> dict[str, str]:
-    """What the placeholders of a template stand for."""
-    context = workload.context + workload.osl
-    _, tokens = draft(config.speculation)
-    head = draft_checkpoint(config)
-    values = {
-        "model": checkpoint(config) or config.model.hf_id or config.model.id,
-        "quant": config.quant.id.upper() if config.quant.family.startswith("gguf") else config.quant.id,
-        "name": config.model.id,
-        "context": str(context),
-        "total_context": str(context * workload.concurrency),
-        "slots": str(workload.concurrency),
-        "batch_tokens": str((config.engine.buffers or UNSTATED_BUFFERS).batch_tokens),
-        "units": str(workload.units),
-        "hosts": ",".join(f"HOST{i + 1}" for i in range(workload.units)),
-        "rpc_hosts": ",".join(f"HOST{i + 1}:{RPC_PORT}" for i in range(1, workload.units)),
-        "draft_tokens": str(tokens),
-        "kv_dtype": workload.kv_dtype,
-        "memory_share": f"{memory_share(config.hardware, workload):.2f}",
-        "free_share": f"{memory_share(config.hardware, workload, _weights(config)):.2f}",
-    }
-    if head:
-        values |= {"draft_model": head, "draft_file": f"{head.rpartition('/')[2]}.gguf"}
-    return values
+def _quant_word(config: Config) -> str:
+    """The quant as its files spell it."""
+    return config.quant.id.upper() if config.quant.family.startswith("gguf") else config.quant.id
+
+
+VALUES: dict[str, Callable[[Config, Workload], str | None]] = {
+    "model": lambda config, _: checkpoint(config) or config.model.hf_id or config.model.id,
+    "quant": lambda config, _: _quant_word(config),
+    "name": lambda config, _: config.model.id,
+    "context": lambda _, workload: str(workload.context + workload.osl),
+    "total_context": lambda _, workload: str((workload.context + workload.osl) * workload.concurrency),
+    "slots": lambda _, workload: str(workload.concurrency),
+    "batch_tokens": lambda config, _: str((config.engine.buffers or UNSTATED_BUFFERS).batch_tokens),
+    "units": lambda _, workload: str(workload.units),
+    "hosts": lambda _, workload: ",".join(f"HOST{i + 1}" for i in range(workload.units)),
+    "rpc_hosts": lambda _, workload: ",".join(f"HOST{i + 1}:{RPC_PORT}" for i in range(1, workload.units)),
+    "draft_tokens": lambda config, _: str(draft(config.speculation)[1]),
+    "draft_model": lambda config, _: draft_checkpoint(config),
+    "draft_file": lambda config, _: (head := draft_checkpoint(config)) and f"{head.rpartition('/')[2]}.gguf",
+    "kv_dtype": lambda _, workload: workload.kv_dtype,
+    "memory_share": lambda config, workload: f"{memory_share(config.hardware, workload):.2f}",
+    "free_share": lambda config, workload: f"{memory_share(config.hardware, workload, _weights(config)):.2f}",
+}
+"""What each placeholder of a command stands for; None where the catalog cannot name it."""
 
 
 def checkpoint(config: Config) -> str | None:
@@ -137,7 +136,7 @@ def _weights(config: Config) -> float:
     return weights.stored_bytes / config.units if weights else 0.0
 
 
-def _quoted(values: dict[str, str], found: re.Match[str]) -> str:
+def _filled(name: str, config: Config, workload: Workload) -> str:
     """A value as one shell word; a placeholder that is not ours stays for the reader to fill."""
-    name = found.group(1)
-    return shlex.quote(values[name]) if name in values else f"<{name}>"
+    value = VALUES[name](config, workload) if name in VALUES else None
+    return f"<{name}>" if value is None else shlex.quote(value)

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from modelpicker.wire.answers import Nearest
 
-from catalog.errors import CatalogError
-from catalog.table import join
 from service.recommendation.asked import Asked
 from service.recommendation.judge import Judged, judge
 from service.recommendation.limits import FIELDS
@@ -27,11 +25,11 @@ if TYPE_CHECKING:
 
     from catalog.catalog import Catalog
     from catalog.prediction import Ints
-    from catalog.table import Candidates
 
     Attempt = Callable[[int], "Iterator[Change | Variation]"]
 
 GB = 1e9
+NO_ROWS = np.zeros(0, dtype=np.int64)
 MORE_UNITS = (2, 4, 8, 16)
 SHORTER = (0.5, 0.25, 0.125)
 SMALL_CACHE = 0.05
@@ -144,17 +142,13 @@ class Neighbourhood:
         """The heaviest feasible config that differs in one field alone; another model is one of the same family."""
         mine, other = self._judged.asked.candidates, self._everything
         table, key = other.asked.candidates, mine.keys[row]
-        equal = np.array(other.feasible)
+        rows = table.families.get(mine.configs[row].model.family, NO_ROWS)
+        rows = rows[other.feasible[rows]]
         for name in ("model", "quant", "engine"):
-            same = getattr(table, f"{name}_index") == getattr(mine, f"{name}_index")[row]
-            equal &= ~same if name == field else same
-        family = mine.configs[row].model.family
-        rows = [
-            i
-            for i in np.flatnonzero(equal).tolist()
-            if table.keys[i].speculation == key.speculation and table.configs[i].model.family == family
-        ]
-        best = _heaviest(other, np.array(rows, dtype=np.int64))
+            same = getattr(table, f"{name}_index")[rows] == getattr(mine, f"{name}_index")[row]
+            rows = rows[~same if name == field else same]
+        rows = np.array([i for i in rows.tolist() if table.keys[i].speculation == key.speculation], dtype=np.int64)
+        best = _heaviest(other, rows)
         if best is not None:
             yield self._found(field, getattr(key, field), getattr(table.keys[best], field), other, best)
 
@@ -227,15 +221,16 @@ class Neighbourhood:
 
     def _ask(self, variations: Sequence[Variation]) -> dict[Variation, Change]:
         """Judge all variations in one pass; those that are feasible, as changes."""
-        judged, question = self._judged, self._question
-        here = [x for x in variations if x.change != "units"]
-        elsewhere = {x: table for x in variations if x.change == "units" and (table := self._on_units(x)) is not None}
-        asked = [*here, *elsewhere]
+        judged, question, mine = self._judged, self._question, self._judged.asked.candidates
+        listed, before = self._catalog.facts.models, judged.asked.workload.units
+        asked = [x for x in variations if x.change != "units" or mine.keys[x.row].model in listed]
         if not asked:
             return {}
-        table = join(
-            [judged.asked.candidates.take(np.array([x.row for x in here], dtype=np.int64)), *elsewhere.values()]
-        )
+        if any(x.change == "units" for x in asked):
+            named = self._catalog.named(judged.asked.hardware)
+            table = named.take([(mine.keys[x.row], x.of("units", before)) for x in asked])
+        else:
+            table = mine.take([x.row for x in asked])
         contexts = np.array([x.of("context", question.context_tokens) for x in asked])
         streams = np.array([x.of("concurrency", question.concurrency) for x in asked])
         prompts = np.minimum(question.input_tokens, contexts)
@@ -247,14 +242,6 @@ class Neighbourhood:
             units = asked[i].of("units", judged.asked.workload.units)
             found[asked[i]] = change._replace(config=change.config.model_copy(update={"units": units}))
         return found
-
-    def _on_units(self, variation: Variation) -> Candidates | None:
-        """The row on other units; None where they cannot be described."""
-        asked = self._judged.asked
-        try:
-            return self._catalog.one(asked.candidates.keys[variation.row], asked.hardware, variation.after)
-        except CatalogError:
-            return None
 
 
 def _heaviest(judged: Judged, rows: Ints) -> int | None:

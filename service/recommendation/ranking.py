@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from modelpicker.wire.questions import SortKey
 
     from catalog.predict import Outcome
@@ -32,6 +34,8 @@ HALF_SPEED_TOK_S = 30.0
 MATERIAL_SPEED, MATERIAL_QUALITY, MATERIAL_MEMORY = 0.2, 2.0, 0.2
 """What one variant of a model must gain over another to be worth a line of its own: share of its decode speed, points of
 quality, share of its memory. Closer than that, a prediction cannot tell them apart."""
+PART = 256
+"""Rows that are sorted at once."""
 NEAR_COPIES = 1
 """How many near-copies of one base (its distills, uncensored copies, re-exports) may stand beside it."""
 
@@ -61,17 +65,26 @@ def score(sort: SortKey, asked: Asked, outcome: Outcome, quality: QualityColumns
 
 
 def order(scores: Floats, outcome: Outcome, rows: Ints) -> Ints:
-    """Rows from best to worst; equal scores by decode speed, then by place in the catalog."""
-    keys = (rows, -np.round(outcome.decode_tok_s.value[rows], 9), -np.round(scores[rows], 9))
+    """Rows (ascending) from best to worst; equal scores by decode speed, then by place in the catalog."""
+    keys = (-np.round(outcome.decode_tok_s.value[rows], 9), -np.round(scores[rows], 9))
     return np.asarray(rows[np.lexsort(keys)])
 
 
+def best_first(scores: Floats, outcome: Outcome, rows: Ints) -> Iterator[int]:
+    """The same order, sorted a part at a time: a list shows few of many."""
+    left = rows
+    while len(left):
+        shown = np.round(scores[left], 9)
+        part = shown >= np.partition(shown, -PART)[-PART] if len(left) > PART else np.ones(len(left), dtype=bool)
+        yield from order(scores, outcome, left[part]).tolist()
+        left = left[~part]
+
+
 def on_front(outcome: Outcome, quality: QualityColumns, rows: Ints, chosen: Ints) -> Bools:
-    """Which of the chosen rows none of ``rows`` beats in decode, quality and memory at once (equal in all three: the first one)."""
+    """Which of the chosen rows none of ``rows`` (ascending) beats in decode, quality and memory at once; of equals, the first."""
     decode, merit, spare = (x[rows] for x in (outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes))
-    place = {row: i for i, row in enumerate(rows.tolist())}
     front = []
-    for at in (place[row] for row in chosen.tolist()):
+    for at in np.searchsorted(rows, chosen).tolist():
         rivals = np.flatnonzero(decode >= decode[at])
         rivals = rivals[(merit[rivals] >= merit[at]) & (spare[rivals] >= spare[at])]
         alike = (decode[rivals] == decode[at]) & (merit[rivals] == merit[at]) & (spare[rivals] == spare[at])
@@ -80,7 +93,12 @@ def on_front(outcome: Outcome, quality: QualityColumns, rows: Ints, chosen: Ints
 
 
 def choose(
-    candidates: Candidates, outcome: Outcome, quality: QualityColumns, ordered: Ints, per_model: int, limit: int
+    candidates: Candidates,
+    outcome: Outcome,
+    quality: QualityColumns,
+    ordered: Iterable[int],
+    per_model: int,
+    limit: int,
 ) -> list[int]:
     """The first ``limit`` rows with at most ``per_model`` of a model.
 
@@ -99,7 +117,7 @@ def choose(
             or memory[row] < memory[other] * (1.0 - MATERIAL_MEMORY)
         )
 
-    for row in ordered.tolist():
+    for row in ordered:
         model = candidates.configs[row].model
         family = members.setdefault(model.derivative_of or model.id, set())
         mine = listed.setdefault(model.id, [])

@@ -40,7 +40,7 @@ def consider(catalog: Catalog, question: RecommendQuestion) -> Considered:
     judged = judge(catalog, question, resolve(catalog, question))
     outcome, quality, candidates = judged.outcome, judged.quality, judged.asked.candidates
     scores = ranking.score(question.sort, judged.asked, outcome, quality)
-    ordered = ranking.order(scores, outcome, np.flatnonzero(judged.feasible))
+    ordered = ranking.best_first(scores, outcome, np.flatnonzero(judged.feasible))
     chosen = ranking.choose(candidates, outcome, quality, ordered, question.per_model, question.limit)
     return Considered(judged, scores, chosen, _rejected_rows(judged, question.rejected_limit))
 
@@ -80,7 +80,7 @@ def _recommendations(
     judged, rows = considered.judged, np.array(considered.chosen, dtype=np.int64)
     few = replace(judged.asked, candidates=judged.asked.candidates.take(rows))
     front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), rows)
-    outcome, quality = catalog.predict(few.candidates, few.workload), judged.quality.take(rows)
+    outcome, quality = judged.outcome.take(few.candidates, rows), judged.quality.take(rows)
     return tuple(
         Recommendation.model_construct(
             rank=i + 1,
@@ -126,11 +126,11 @@ def _rejected_rows(judged: Judged, limit: int) -> list[int]:
     measured, others = rows[known > 0], rows[known == 0]
     size = candidates.situations.shapes.active_params
     by_size = measured[np.lexsort((measured, -candidates.attested[measured], -size[measured]))]
-    by_miss = others[np.argsort(-decode[others], kind="stable")]
+    by_miss = ranking.best_first(decode, judged.outcome, others)
     chosen: list[int] = []
-    for part in (by_size, by_miss):
+    for part in (by_size.tolist(), by_miss):
         seen: set[str] = set()
-        for row in part.tolist():
+        for row in part:
             model = candidates.keys[row].model
             if len(chosen) == limit:
                 break

@@ -88,6 +88,8 @@ def _distance(row: Measurement, workload: Workload) -> float:
 
 _told: WeakKeyDictionary[Catalog, dict[str, SourceFigure]] = WeakKeyDictionary()
 """Measurements as the wire tells them, made once for each catalog."""
+_scored: WeakKeyDictionary[Catalog, dict[tuple[str, Task], tuple[Score, ...]]] = WeakKeyDictionary()
+"""Benchmark scores likewise."""
 
 
 def _source(catalog: Catalog, row: Measurement) -> SourceFigure:
@@ -153,11 +155,14 @@ def quality_of(catalog: Catalog, quality: QualityColumns, model_id: str, task: T
     def known(column: np.ndarray) -> float | None:
         return None if np.isnan(column[row]) else round(float(column[row]), 1)
 
-    scores = tuple(Score(benchmark=b, score=s, source=url) for b, s, url in catalog.quality.scores(model_id, task))
+    made = _scored.setdefault(catalog, {})
+    if (model_id, task) not in made:
+        found = catalog.quality.scores(model_id, task)
+        made[model_id, task] = tuple(Score(benchmark=b, score=s, source=url) for b, s, url in found)
     return Quality(
         index=known(quality.index),
         low=known(quality.low),
         high=known(quality.high),
         penalty=known(quality.penalty),
-        scores=scores,
+        scores=made[model_id, task],
     )

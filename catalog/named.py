@@ -1,0 +1,40 @@
+"""Configs asked for by name: each is described once, and all of them are kept together as one table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from catalog.table import join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from catalog.configs import ConfigKey
+    from catalog.table import Candidates
+
+KEPT_ROWS = 10_000
+"""How many stay described; then all are forgotten, and those asked for again are described anew."""
+
+
+class Named:
+    """Configs of one machine by key and units. ``describe`` makes a table of one row and may raise: then nothing is kept."""
+
+    def __init__(self, describe: Callable[[ConfigKey, int], Candidates]) -> None:
+        self._describe = describe
+        self._tables: list[Candidates] = []
+        self._place: dict[tuple[ConfigKey, int], int] = {}
+        self._lock = Lock()
+
+    def take(self, wanted: Sequence[tuple[ConfigKey, int]]) -> Candidates:
+        """A table of at least one config, in the order asked; its units are the first one's. Raises as ``describe`` does."""
+        with self._lock:
+            if len(self._place) > KEPT_ROWS:
+                self._tables, self._place = [], {}
+            new = [name for name in dict.fromkeys(wanted) if name not in self._place]
+            if new:
+                self._tables = [join([*self._tables, *(self._describe(*name) for name in new)])]
+                self._place |= {name: len(self._place) + i for i, name in enumerate(new)}
+            table, rows = self._tables[0], [self._place[name] for name in wanted]
+        return replace(table.take(rows), units=wanted[0][1])
