@@ -1,4 +1,4 @@
-"""``python -m catalog``: build the catalog, check its facts, evaluate its predictions, import a model, show."""
+"""``python -m catalog``: build the catalog, check its facts, evaluate its predictions, import, export, show."""
 
 from __future__ import annotations
 
@@ -58,13 +58,17 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--ledger", type=Path, help="measurements that came in over the wire, to be taken in")
     evaluate.add_argument("--output", type=Path, default=EVALUATION, help="the folder for tables and plots")
     evaluate.add_argument("--update", type=Path, help="a document whose evaluation table is to be brought up to date")
+    exporting = commands.add_parser("export", help="the built catalog for other engines: Parquet files or a DuckLake")
+    exporting.add_argument("output", type=Path, help="a folder for Parquet files; with --ducklake the lake's own file")
+    exporting.add_argument("--ducklake", action="store_true", help="write into a DuckLake (needs DuckDB's extension)")
+    exporting.add_argument("--catalog", type=Path, default=CATALOG, help="the file to read")
     showing = commands.add_parser("show", help="what the built catalog holds, as tables")
     showing.add_argument("topic", nargs="?", default="hardware", choices=TOPICS, help="default: hardware")
     showing.add_argument("--catalog", type=Path, default=CATALOG, help="the file to read")
     showing.add_argument("--limit", type=int, default=40, help="rows shown")
     options = parser.parse_args(arguments)
     imports = {"model": _import_model, "measurements": _import_measurements}
-    run = {"build": _build, "check": _check, "evaluate": _evaluate, "show": _show}
+    run = {"build": _build, "check": _check, "evaluate": _evaluate, "export": _export, "show": _show}
     try:
         return (imports[options.kind] if options.command == "import" else run[options.command])(options)
     except FactError as error:
@@ -105,7 +109,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _import_model(options: argparse.Namespace) -> int:
-    from catalog.importers import ImportFileError, import_model, write_model  # noqa: PLC0415
+    from catalog.importers.bounded import ImportFileError  # noqa: PLC0415
+    from catalog.importers.files import import_model, write_model  # noqa: PLC0415
 
     try:
         imported = import_model(options.file, identity=options.id, family=options.family)
@@ -140,6 +145,18 @@ def _import_measurements(options: argparse.Namespace) -> int:
     if adopted.unmapped:
         print("not mapped, so not kept:", *adopted.unmapped, sep="\n", file=sys.stderr)
     return 1 if adopted.unmapped or not read.runs else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from catalog.export import ExportError, export_ducklake, export_parquet  # noqa: PLC0415
+
+    try:
+        written = (export_ducklake if options.ducklake else export_parquet)(options.catalog, options.output)
+    except (BrokenCatalogError, ExportError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(*(f"{table}: {rows:,} rows" for table, rows in written.items()), f"→ {options.output}", sep="\n")
+    return 0
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -41,6 +41,8 @@ from catalog.quality.table import QualityTable, fit_quality, read_quality
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from catalog.calibration.hierarchy import Floats
     from catalog.facts import Record
 
@@ -62,6 +64,7 @@ LISTED: dict[str, tuple[type[Record], tuple[str, ...]]] = {
     "artifacts": (Artifact, ("model", "quant")),
 }
 """Facts without an id, and the ids that each refers to."""
+BLOCK = 128
 MEAN_COUNTS = ("isl", "osl", "decode_kv_tokens")
 SPECIFICATIONS = {"prefill": PREFILL, "decode": DECODE}
 
@@ -251,17 +254,28 @@ def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Pos
         " WHERE quantity = ? ORDER BY position)",
         [quantity],
     ).fetchnumpy()["c"]
-    size = int((np.sqrt(8 * len(flat) + 1) - 1) / 2)
-    lower = np.zeros((size, size), dtype=np.float32)
-    lower[np.tri(size, dtype=bool)] = np.ma.getdata(flat)
     index = {(effect, level): i for i, (effect, level, _, _) in enumerate(effects)}
     noise = spreads.pop("noise")
     return Posterior(
         SPECIFICATIONS[quantity],
         index,
         np.array([mean for _, _, mean, _ in effects]),
-        (lower + np.tril(lower, -1).T).astype(np.float64),
+        _symmetric(np.ma.getdata(flat)),
         spreads,
         noise,
         np.array([rows for _, _, _, rows in effects], dtype=float),
     )
+
+
+def _symmetric(triangle: NDArray[np.float32]) -> Floats:
+    """The matrix whose lower triangle, row after row, is given; mirrored in blocks that stay in the cache."""
+    size = int((np.sqrt(8 * len(triangle) + 1) - 1) / 2)
+    full, start = np.zeros((size, size)), 0
+    for i in range(size):
+        full[i, : i + 1] = triangle[start : start + i + 1]
+        start += i + 1
+    for i in range(0, size, BLOCK):
+        block = slice(i, i + BLOCK)
+        full[:i, block] = full[block, :i].T
+        full[block, block] += np.tril(full[block, block], -1).T
+    return full

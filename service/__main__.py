@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.server import Server
 
 from service.keys import make
-from service.settings import PREFIX, Settings, SettingsError
+from service.settings import PREFIX, SHARED_COUNTS, Settings, SettingsError
 
 HEADER_TIMEOUT_MS = 10_000
 """A client that sends its headers slower than this is closed."""
@@ -63,6 +64,8 @@ def serve(settings: Settings, target: str = "service.app:create_app") -> None:
     """
     if settings.workers > 1:  # the folder in which they add up their metrics
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="modelpicker-metrics-"))
+    if settings.rate_per_address or settings.rate_per_key:
+        os.environ.setdefault(SHARED_COUNTS, str(Path(tempfile.mkdtemp(prefix="modelpicker-counts-")) / "counts"))
     Server(
         target,
         factory=True,

@@ -7,11 +7,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 
 from catalog.ledger import Ledger
 from service.api import asking, health, incoming, listings, measurements, openapi
 from service.api.head import head
+from service.api.limiting import limit
 from service.api.problems import HANDLERS, problem
 from service.api.watching import metrics, watch
 from service.current import Current
@@ -78,6 +80,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         before_request=before,
         after_request=after,
         lifespan=[lifespan],
+        cors_config=_cors(settings),
         openapi_config=None,
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
@@ -90,8 +93,30 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
             }
         ),
     )
-    app.asgi_handler = watch(head(app.asgi_handler), settings)
+    app.asgi_handler = watch(
+        limit(head(app.asgi_handler, preflight=bool(settings.cors_origins)), settings, app.state.api_keys), settings
+    )
     return app
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    """Which web pages of others may ask; none unless the settings name them."""
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=origins,
+        allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
+        expose_headers=[
+            "ETag",
+            "Retry-After",
+            "X-Request-Id",
+            "RateLimit-Limit",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
+        ],
+    )
 
 
 def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:

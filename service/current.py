@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,9 +19,26 @@ from service.answers import Answers
 from service.metrics import CATALOG, REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 log = structlog.get_logger()
+
+
+@contextmanager
+def long_lived() -> Iterator[None]:
+    """Keep the garbage collector away from what is made here and lives as long as the catalog.
+
+    Its rounds over a whole catalog took a quarter of every question, and a fifth of the time to open one.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 class Current:
@@ -49,25 +67,18 @@ class Current:
             return False
         self._seen = mark
         try:
-            catalog = open_catalog(self._path)
-            catalog.candidates(catalog.hardware("dgx-spark"))
+            with long_lived():
+                catalog = open_catalog(self._path)
+                catalog.candidates(catalog.hardware("dgx-spark"))
         except CatalogError as error:
             self.refused += 1
             REFUSED.inc()
             log.exception("catalog refused", path=str(self._path), error=str(error), serving=self.version)
             return False
         self.answers = Answers(catalog, self._cached)
-        self._settle()
         CATALOG.set_to_current_time()
         log.info("catalog in use", version=catalog.version)
         return True
-
-    @staticmethod
-    def _settle() -> None:
-        """Take what lives as long as the catalog out of the garbage collector's rounds: they took a quarter of a question."""
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
 
     @property
     def version(self) -> str | None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "MODELPICKER_"
+SHARED_COUNTS = "MODELPICKER_SHARED_COUNTS"
+"""Set by the server before its workers start: the file in which they count requests together."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -38,6 +40,17 @@ class Settings(BaseModel):
         None, description="the file that keeps measurements sent by POST; unset: none are taken"
     )
     keys: Path | None = Field(None, description="the file of API keys, see `python -m service --new-key NAME`")
+    rate_per_address: Annotated[int, Field(ge=0)] = Field(
+        0, description="requests a minute from one address without a key (an IPv6 /64 is one); 0: no limit"
+    )
+    rate_per_key: Annotated[int, Field(ge=0)] = Field(0, description="requests a minute with one key; 0: no limit")
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = Field(
+        0, description="proxies in front that add to X-Forwarded-For; 0: the connection's address counts"
+    )
+    cors_origins: str = Field(
+        "",
+        description="origins of web pages that may ask, separated by commas, or *; unset: pages of this service alone",
+    )
     recalibrate_seconds: Annotated[float, Field(ge=0)] = Field(
         300.0, description="how often to build a new catalog from new rows of the ledger; 0: never"
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from catalog.load import load_facts
 from catalog.store import build, open_catalog
 from service.app import create_app
 from service.settings import Settings
-from tests.serving import free_port, wait
+from tests.serving import Running, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,15 +74,25 @@ def data_copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def url(catalog_file: Path) -> Iterator[str]:
+def url(catalog_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service on a free port of this machine, stopped afterwards."""
-    port = free_port()
-    environment = os.environ | {"MODELPICKER_CATALOG": str(catalog_file), "MODELPICKER_LOG_LEVEL": "error"}
-    with subprocess.Popen([sys.executable, "-m", "service", "--port", str(port)], cwd=ROOT, env=environment) as process:
-        found = f"http://127.0.0.1:{port}"
-        try:
-            wait(f"{found}/health/ready", process)
-            yield found
-        finally:
-            process.terminate()
-            process.wait(20)
+    service = start(catalog_file, tmp_path_factory.mktemp("service") / "log", MODELPICKER_LOG_LEVEL="error")
+    yield service.url
+    service.process.terminate()
+    service.process.wait(20)
+
+
+@pytest.fixture
+def started(catalog_file: Path, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts services with settings; stops them afterwards, each in its time."""
+    running: list[Running] = []
+
+    def begin(**settings: str) -> Running:
+        running.append(start(catalog_file, tmp_path / f"log-{len(running)}", **settings))
+        return running[-1]
+
+    yield begin
+    for service in running:
+        if service.process.poll() is None:
+            service.process.terminate()
+            assert service.process.wait(20) in (0, -signal.SIGTERM)

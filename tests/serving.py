@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
 
-if TYPE_CHECKING:
-    import subprocess
-
 START_S = 60
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Running(NamedTuple):
+    """A service's address, its process and its workers' parent, and the file that its log goes to."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def workers(self) -> list[int]:
+        """Process ids of its workers."""
+        command = ["pgrep", "-P", str(self.process.pid), "-f", "spawn_main"]
+        return [
+            int(word) for word in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+        ]
+
+
+def start(catalog: Path, log: Path, **settings: str) -> Running:
+    """Start a service as ``make serve`` does and wait until it is ready."""
+    port = free_port()
+    environment = os.environ | {"MODELPICKER_CATALOG": str(catalog)} | settings
+    command = [sys.executable, "-m", "service", "--port", str(port)]
+    with log.open("ab") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stream)
+    url = f"http://127.0.0.1:{port}"
+    wait(f"{url}/health/ready", process)
+    return Running(url, process, log)
 
 
 def free_port() -> int:

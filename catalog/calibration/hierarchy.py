@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -89,6 +89,8 @@ class Cases:
         columns = [self.labels[key] for key in effect.keys]
         if not columns:
             return np.full(len(self), "all", dtype=object)
+        if len(columns) == 1:
+            return columns[0]
         return np.array([None if None in row else "|".join(row) for row in zip(*columns, strict=True)], dtype=object)
 
     def values(self, effect: Effect) -> Floats:
@@ -144,7 +146,12 @@ class Posterior:
 
     def columns(self, cases: Cases, effect: Effect) -> Ints:
         """Position of each row's level in ``mean``; -1 where it was never seen or is absent."""
-        return np.array([self.index.get((effect.name, level), -1) for level in cases.levels(effect)], dtype=np.int64)
+        return self.places(effect, cases.levels(effect))
+
+    def places(self, effect: Effect, levels: Iterable[Any]) -> Ints:
+        """The same for an effect's levels that are known already."""
+        name, index = effect.name, self.index
+        return np.array([index.get((name, level), -1) for level in levels], dtype=np.int64)
 
     def log_time(self, cases: Cases, *, measured: bool = False) -> Floats:
         """Log t at the effects' means, shape (n,): as the next question is answered, or as these very sources measured it."""

@@ -170,8 +170,9 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     constant[TOTAL] = np.zeros(len(situations))
     slopes: dict[tuple[str, str], Floats] = {}
     effects = [e for e in specification.all_effects() if not e.transient]
-    for effect in effects:
-        at = posterior.columns(cases, effect)
+    levels = [cases.levels(effect) for effect in effects]
+    places = [posterior.places(effect, found) for effect, found in zip(effects, levels, strict=True)]
+    for effect, at in zip(effects, places, strict=True):
         amount = np.where(at >= 0, posterior.mean[at], 0.0) * _static(effect, static)
         for term in effect.terms:
             if effect.slope in WORKLOAD_SLOPES:
@@ -182,7 +183,8 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     onto = np.zeros((len(effects), len(coordinates)))
     for i, effect in enumerate(effects):
         onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
-    columns, amounts, unseen = _levels(posterior, cases, effects, static)
+    present = np.stack([[level is not None for level in found] for found in levels], axis=1)
+    columns, amounts, unseen = _levels(posterior, np.stack(places, axis=1), present, effects, static)
     elsewhere = _elsewhere(posterior, situations, np.zeros(len(situations), dtype=bool) if own is None else own)
     scale = scales(specification.quantity, situations)
     factor = {term: np.exp(column) for term, column in constant.items() if term != TOTAL}
@@ -222,12 +224,11 @@ def _coordinates(effects: list[Effect]) -> tuple[tuple[tuple[str, ...], str | No
 
 
 def _levels(
-    posterior: Posterior, cases: Cases, effects: list[Effect], static: Mapping[str, Floats]
+    posterior: Posterior, places: Ints, present: Bools, effects: list[Effect], static: Mapping[str, Floats]
 ) -> tuple[Ints, Floats, Floats]:
     """Where each config's levels stand in the covariance, by what they count, and what the unseen ones bring. (n, effects)."""
-    columns = np.stack([posterior.place[posterior.columns(cases, e)] for e in effects], axis=1)
-    present = np.stack([np.array([level is not None for level in cases.levels(e)]) for e in effects], axis=1)
-    values = np.stack([np.broadcast_to(_static(e, static), len(cases)) for e in effects], axis=1)
+    columns = posterior.place[places]
+    values = np.stack([np.broadcast_to(_static(e, static), len(places)) for e in effects], axis=1)
     seen = columns >= 0
     spreads = np.array([posterior.spread[e.name] for e in effects])
     return columns, values * seen, (values * spreads * (present & ~seen)) ** 2

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from catalog.facts import AttentionGroup, Model
 
 Floats = NDArray[np.float64]
+KEPT_SHAPES = 2048
+"""Models (on some units) whose shape is kept: a catalog asks for each hundreds of times."""
 
 STATE_BYTES_PER_VALUE = 4.0
 CELL_PADDING = 256
@@ -114,6 +117,7 @@ def padded(tokens: Any, block_tokens: Any) -> Floats:
     return np.asarray(np.ceil(np.asarray(tokens, dtype=float) / block_tokens) * block_tokens)
 
 
+@lru_cache(maxsize=KEPT_SHAPES)
 def kv_shape(model: Model, parts: int = 1) -> KvShape:
     """Sum the layers of a model; of its share on one of ``parts`` units that split the heads (tensor parallel).
 

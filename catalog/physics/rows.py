@@ -11,6 +11,7 @@ output, down-projections): theirs is the layer's inner width.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ RICHER_BITS = 6.5625
 MLP_CLASSES = frozenset({"dense_mlp", "shared_experts", "routed_experts"})
 ATTENTION_KINDS = frozenset({"full", "sliding", "chunked", "mla"})
 LINEAR_KINDS = frozenset({"gated_delta", "kda", "mamba2"})
+KEPT_ROWS = 1024
+"""Models whose rows are kept."""
 
 
 class Rows(NamedTuple):
@@ -76,6 +79,7 @@ def fallen_bits(bits: float, main: float, fallback: Mapping[float, float] = FALL
     return (1.0 - share) * fallback[known] + share * fallback[RICHER_BITS]
 
 
+@lru_cache(maxsize=KEPT_ROWS)
 def class_rows(model: Model) -> dict[TensorClass, Rows]:
     """Row widths of the classes whose dimensions are known."""
     hidden, count, moe = model.hidden_size, model.parameters or {}, model.moe

@@ -15,11 +15,16 @@ TWO_HANDLERS = ("/recommend", "/predict", "/measurements")
 ALLOW = (b"allow", b"GET, HEAD, OPTIONS, POST")
 
 
-def head(app: ASGIApp) -> ASGIApp:
-    """Middleware that asks a GET and keeps its body back, and answers OPTIONS where the framework cannot."""
+def head(app: ASGIApp, *, preflight: bool) -> ASGIApp:
+    """Middleware that asks a GET and keeps its body back, and answers OPTIONS where the framework cannot.
+
+    With ``preflight``, what a browser asks before it sends a request of another origin is left to the framework.
+    """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.OPTIONS and scope["path"] in TWO_HANDLERS:
+        options = scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.OPTIONS
+        asked = preflight and any(name == b"access-control-request-method" for name, _ in scope["headers"])
+        if options and scope["path"] in TWO_HANDLERS and not asked:
             await send({"type": "http.response.start", "status": 204, "headers": [ALLOW]})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return

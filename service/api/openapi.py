@@ -208,7 +208,7 @@ def _operation(summary: str, answer: dict[str, Any], query: list[dict[str, Any]]
         "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}}
     }
     responses["304"] = {"description": "the client has this catalog's answer already"}
-    for status in sorted({*problems, 500, 503}):
+    for status in sorted({*problems, 429, 500, 503}):
         responses[str(status)] = {
             "description": "a problem document",
             "content": {"application/problem+json": {"schema": _ref("Problem")}},

@@ -41,17 +41,23 @@ def problem(
     errors: list[tuple[str, str]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response[bytes]:
-    """A problem document. ``request_id`` is the one in the log."""
+    """A problem document."""
+    body = body_of(status, detail, request_id(request), errors)
+    return Response(body, status_code=status.value, media_type=MEDIA_TYPE, headers=headers)
+
+
+def body_of(status: HTTPStatus, detail: str, request_id: str, errors: list[tuple[str, str]] | None = None) -> bytes:
+    """A problem document's bytes. ``request_id`` is the one in the log."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        "request_id": request_id(request),
+        "request_id": request_id,
     }
     if errors is not None:
         body["errors"] = [{"name": name, "reason": reason} for name, reason in errors]
-    return Response(msgspec.json.encode(body), status_code=status.value, media_type=MEDIA_TYPE, headers=headers)
+    return msgspec.json.encode(body)
 
 
 def on_field_errors(request: Request[Any, Any, Any], error: FieldErrors) -> Response[bytes]:

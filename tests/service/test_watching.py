@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
 from service.settings import Settings
-from tests.serving import free_port, wait
+from tests.serving import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from litestar.testing import TestClient
+
+    from tests.serving import Running
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,34 +48,9 @@ def test_metrics_count_by_route_and_outcome(client: TestClient[Any]) -> None:
     assert not any("gpt-oss-20b" in name for name in after)
 
 
-@pytest.fixture
-def started(catalog_file: Path, tmp_path: Path) -> Any:
-    """Starts a service with settings; gives its address and the file its log goes to; stops it afterwards."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start(**settings: str) -> tuple[str, Path]:
-        port = free_port()
-        log = tmp_path / "log"
-        environment = os.environ | {"MODELPICKER_CATALOG": str(catalog_file)} | settings
-        with log.open("wb") as stream:
-            processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "service", "--port", str(port)], cwd=ROOT, env=environment, stderr=stream
-                )
-            )
-        url = f"http://127.0.0.1:{port}"
-        wait(f"{url}/health/ready", processes[-1])
-        return url, log
-
-    yield start
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM)
-
-
-def test_slow_questions_are_logged_with_their_name(started: Callable[..., tuple[str, Path]]) -> None:
+def test_slow_questions_are_logged_with_their_name(started: Callable[..., Running]) -> None:
     """As one JSON object, with the question; the same name as in the answer."""
-    url, log = started(MODELPICKER_SLOW_MS="0.001")
+    url, _, log = started(MODELPICKER_SLOW_MS="0.001")
     name = httpx.get(f"{url}/recommend?min_tg=31").headers["x-request-id"]
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     (line,) = [line for line in lines if line.get("request_id") == name]
@@ -90,10 +62,10 @@ def test_slow_questions_are_logged_with_their_name(started: Callable[..., tuple[
     )
 
 
-def test_metrics_on_a_port_of_their_own_add_up_workers(started: Callable[..., tuple[str, Path]]) -> None:
+def test_metrics_on_a_port_of_their_own_add_up_workers(started: Callable[..., Running]) -> None:
     """Off the public path, of both workers together."""
     port = free_port()
-    url, _ = started(MODELPICKER_METRICS_PORT=str(port), MODELPICKER_WORKERS="2")
+    url, *_ = started(MODELPICKER_METRICS_PORT=str(port), MODELPICKER_WORKERS="2")
     assert httpx.get(f"{url}/metrics").status_code == 404
     for i in range(30):
         with httpx.Client() as client:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.importers import import_model
 from catalog.importers.attention import kv_of
+from catalog.importers.files import import_model
 from catalog.load import load_facts
 
 if TYPE_CHECKING:

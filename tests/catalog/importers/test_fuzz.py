@@ -12,7 +12,8 @@ from gguf import GGUFWriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.importers import ImportFileError, import_model
+from catalog.importers.bounded import ImportFileError
+from catalog.importers.files import import_model
 
 if TYPE_CHECKING:
     from pathlib import Path

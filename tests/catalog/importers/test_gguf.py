@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType
 
-from catalog.importers import ImportFileError, import_model
+from catalog.importers.bounded import ImportFileError
+from catalog.importers.files import import_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.importers import ImportFileError, import_model
+from catalog.importers.bounded import ImportFileError
+from catalog.importers.files import import_model
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,8 @@ from modelpicker.wire.questions import PredictQuestion
 from catalog.catalog import Catalog
 from catalog.check import check_folder
 from catalog.facts import Layout
-from catalog.importers import Imported, ImportFileError, import_model, write_model
+from catalog.importers.bounded import ImportFileError
+from catalog.importers.files import Imported, import_model, write_model
 from catalog.load import load_facts
 from catalog.quality.table import fit_quality
 from service.recommendation.predict import predict
