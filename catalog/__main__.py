@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     for command in (build, check, evaluate, model, measurements):
         command.add_argument("--data", type=Path, default=DATA, help="the folder of facts")
     build.add_argument("--output", type=Path, default=CATALOG, help="the file to write")
-    build.add_argument("--ledger", type=Path, help="measurements that came in over the wire, to be taken in")
+    build.add_argument("--ledger", help="measurements that came in over the wire: a file or a postgresql:// URL")
     evaluate.add_argument("--output", type=Path, default=EVALUATION, help="the folder for tables and plots")
     evaluate.add_argument("--update", type=Path, help="a document whose evaluation table is to be brought up to date")
     exporting = commands.add_parser("export", help="the built catalog for other engines: Parquet files or a DuckLake")

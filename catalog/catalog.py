@@ -90,6 +90,11 @@ class Catalog:
         return {key: tuple(rows) for key, rows in found.items()}
 
     @cached_property
+    def measurement_ids(self) -> frozenset[str]:
+        """Id of every measurement."""
+        return frozenset(row.id for row in self.facts.measurements)
+
+    @cached_property
     def attested(self) -> frozenset[tuple[ConfigKey, str]]:
         """(config, hardware) pairs that somebody measured, on any number of units."""
         return frozenset((ConfigKey(*key[:4]), key[4]) for key in self._measurements)

@@ -69,7 +69,7 @@ MEAN_COUNTS = ("isl", "osl", "decode_kv_tokens")
 SPECIFICATIONS = {"prefill": PREFILL, "decode": DECODE}
 
 
-def build(root: Path, path: Path, ledger: Path | None = None) -> str:
+def build(root: Path, path: Path, ledger: str | Path | None = None) -> str:
     """Read models_data at ``root``, fit the calibration and write the catalog at ``path``; returns its version.
 
     ``ledger``: measurements that came in over the wire, to be taken in as well.

@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 
-from catalog.ledger import Ledger
+from catalog.ledger import open_ledger
 from service.api import asking, health, incoming, listings, measurements, openapi
 from service.api.head import head
 from service.api.limiting import limit
@@ -20,7 +20,7 @@ from service.current import Current
 from service.explorer import assets, pages
 from service.keys import Keys
 from service.logs import configure
-from service.metrics import serve_apart
+from service.metrics import LEDGER, ledger_changed, serve_apart
 from service.recalibration import Recalibration
 from service.settings import Settings
 
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         settings = Settings.from_environment()
         configure(settings.log_level)
     current = current or Current(settings.catalog, settings.cached_answers)
+    ledger = open_ledger(settings.ledger) if settings.ledger else None
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -50,12 +51,17 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         current.watch(settings.reload_seconds)
         if settings.metrics_port:
             serve_apart(settings.host, settings.metrics_port)
-        builder = Recalibration(settings)
+        if ledger:
+            LEDGER.set(1)
+            ledger.follow(ledger_changed)
+        builder = Recalibration(settings, ledger)
         builder.start()
         try:
             yield
         finally:
             builder.stop()
+            if ledger:
+                ledger.close()
             current.close()
 
     app = Litestar(
@@ -88,14 +94,13 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
             {
                 "current": current,
                 "settings": settings,
-                "ledger": Ledger(settings.ledger) if settings.ledger else None,
+                "ledger": ledger,
                 "api_keys": Keys(settings.keys),
             }
         ),
     )
-    app.asgi_handler = watch(
-        limit(head(app.asgi_handler, preflight=bool(settings.cors_origins)), settings, app.state.api_keys), settings
-    )
+    answering = head(app.asgi_handler, preflight=bool(settings.cors_origins))
+    app.asgi_handler = watch(limit(answering, settings, app.state.api_keys), settings, ledger)
     return app
 
 

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import os
 
+import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, multiprocess, start_http_server
 
+log = structlog.get_logger()
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 REQUESTS = Counter("modelpicker_requests", "Requests by route, method and status", ("route", "method", "status"))
 LATENCY = Histogram("modelpicker_request_seconds", "Time to the last byte, by route", ("route",), buckets=SECONDS)
 CATALOG = Gauge("modelpicker_catalog_loaded_at_seconds", "When the catalog in use was loaded", multiprocess_mode="max")
+LEDGER = Gauge(
+    "modelpicker_ledger_available", "1 while the ledger of measurements answers", multiprocess_mode="livemin"
+)
 REFUSED = Counter("modelpicker_catalogs_refused", "New catalog files that could not be read")
+
+
+def ledger_changed(available: bool) -> None:
+    """The ledger went away, or is back."""
+    LEDGER.set(int(available))
+    if available:
+        log.info("ledger is back")
+    else:
+        log.warning("ledger is away: answers come from memory, measurements are refused")
 
 
 def registry() -> CollectorRegistry:

@@ -14,6 +14,7 @@ import structlog
 from service.settings import ROOT
 
 if TYPE_CHECKING:
+    from catalog.ledger import Ledger
     from service.settings import Settings
 
 log = structlog.get_logger()
@@ -23,8 +24,9 @@ NICENESS = 19
 class Recalibration:
     """Looks for new rows every so often. Of several workers only one builds: the one that holds the lock."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger | None) -> None:
         self._settings = settings
+        self._ledger = ledger
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._built = 0
@@ -32,7 +34,7 @@ class Recalibration:
 
     def start(self) -> None:
         """Begin to look, where there is a ledger to look at."""
-        if self._settings.ledger and self._settings.recalibrate_seconds:
+        if self._ledger and self._settings.recalibrate_seconds:
             self._thread = threading.Thread(target=self._loop, name="recalibration", daemon=True)
             self._thread.start()
 
@@ -46,10 +48,9 @@ class Recalibration:
 
     def _loop(self) -> None:
         while not self._stop.wait(self._settings.recalibrate_seconds):
-            ledger = self._settings.ledger
-            size = ledger.stat().st_size if ledger is not None and ledger.exists() else 0
-            if size > self._built and self._build():
-                self._built = size
+            revision = self._ledger.revision if self._ledger else 0
+            if revision > self._built and self._build():
+                self._built = revision
 
     def _build(self) -> bool:
         """Build beside the catalog in use; True if a new one is in its place, or another worker is building it."""

@@ -36,8 +36,10 @@ class Settings(BaseModel):
     cached_answers: Annotated[int, Field(ge=0)] = Field(4096, description="answers kept encoded in memory")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest request body")
     max_query_bytes: Annotated[int, Field(ge=256)] = Field(8192, description="longest query string")
-    ledger: Path | None = Field(
-        None, description="the file that keeps measurements sent by POST; unset: none are taken"
+    ledger: str | Path | None = Field(
+        None,
+        description="what keeps measurements sent by POST: a file, or the postgresql:// URL of a database for many servers; "
+        "unset: none are taken",
     )
     keys: Path | None = Field(None, description="the file of API keys, see `python -m service --new-key NAME`")
     rate_per_address: Annotated[int, Field(ge=0)] = Field(

@@ -11,6 +11,7 @@ from litestar import Request, Response, get
 from modelpicker.wire.answers import Config, Evidence, MeasurementOut
 from modelpicker.wire.questions import MeasurementsQuestion
 
+from catalog.ledger import usable, with_rows
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
 from service.api.reading import from_query
@@ -19,9 +20,12 @@ from service.recommendation.asked import known_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from catalog.catalog import Catalog
     from catalog.facts import Facts, Measurement
+    from catalog.ledger import Ledger
     from service.answers import Answers
 
+WAITING = "was sent to this service and waits for its next calibration: predictions do not know it yet"
 UNKNOWN = "unknown"
 """Speculation of a row whose source does not say."""
 ID_TABLES = {"source": "sources", "model": "models", "quant": "quants", "engine": "engines", "hardware": "hardware"}
@@ -34,7 +38,7 @@ def measurements(request: Request[Any, Any, Any]) -> Response[bytes]:
     answers: Answers = request.app.state.current.answers
     limit = request.app.state.settings.max_query_bytes
     question = from_query(MeasurementsQuestion, request.scope["query_string"], limit)
-    facts = answers.catalog.facts
+    facts, waiting, revision = _with_waiting(answers.catalog, request.app.state.ledger)
     after = _decode(question.cursor)
     wanted = _wanted(facts, question)
     rows = [m for m in facts.measurements if m.id > after and all(getattr(m, k) in v for k, v in wanted.items())]
@@ -42,11 +46,20 @@ def measurements(request: Request[Any, Any, Any]) -> Response[bytes]:
     page = rows[: question.limit]
     more = len(rows) > len(page)
     body = b'{"measurements":[%b],"next_cursor":%b,"catalog_version":%b}' % (
-        b",".join(outward(facts, m).model_dump_json().encode() for m in page),
+        b",".join(outward(facts, m, waiting=m.id in waiting).model_dump_json().encode() for m in page),
         msgspec.json.encode(_encode(page[-1].id) if more else None),
         msgspec.json.encode(answers.catalog.version),
     )
-    return answered(request, answers, body)
+    return answered(request, answers, body, f'"{answers.catalog.version}-{revision}"' if revision else None)
+
+
+def _with_waiting(catalog: Catalog, ledger: Ledger | None) -> tuple[Facts, frozenset[str], int]:
+    """The catalog's facts and what was sent since: rows that wait for the next calibration, and the ledger's revision."""
+    facts, revision = catalog.facts, ledger.revision if ledger else 0
+    if ledger is None or not revision:
+        return facts, frozenset(), 0
+    waiting = tuple(row for row in usable(facts, ledger.rows()) if row.id not in catalog.measurement_ids)
+    return with_rows(facts, waiting) if waiting else facts, frozenset(row.id for row in waiting), revision
 
 
 def _wanted(facts: Facts, question: MeasurementsQuestion) -> dict[str, frozenset[str | None]]:
@@ -64,7 +77,7 @@ def _wanted(facts: Facts, question: MeasurementsQuestion) -> dict[str, frozenset
     return found
 
 
-def outward(facts: Facts, row: Measurement) -> MeasurementOut:
+def outward(facts: Facts, row: Measurement, *, waiting: bool = False) -> MeasurementOut:
     """A measurement as the wire shows it: decode_ms = osl ÷ decode where both are stated, and what its flags mean."""
     decode_ms = None
     if row.osl and row.decode_tok_s:
@@ -82,7 +95,7 @@ def outward(facts: Facts, row: Measurement) -> MeasurementOut:
     return MeasurementOut(
         config=config,
         decode_ms=decode_ms,
-        remarks=tuple(facts.flags[name].meaning for name in row.flags),
+        remarks=(*(facts.flags[name].meaning for name in row.flags), *((WAITING,) if waiting else ())),
         **{k: v for k, v in values.items() if k in names},
     )
 

@@ -17,6 +17,7 @@ from service.metrics import LATENCY, REQUESTS, registry
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+    from catalog.ledger import Ledger
     from service.settings import Settings
 
 log = structlog.get_logger()
@@ -25,8 +26,8 @@ NAME = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 SERVER_ERROR = 500
 
 
-def watch(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Middleware around the whole application."""
+def watch(app: ASGIApp, settings: Settings, ledger: Ledger | None = None) -> ASGIApp:
+    """Middleware around the whole application. Answers say so where the ledger is away and they come from memory."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -40,7 +41,8 @@ def watch(app: ASGIApp, settings: Settings) -> ASGIApp:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", name.encode())]
+                away = [] if ledger is None or ledger.available else [(b"x-ledger", b"away")]
+                message["headers"] = [*message["headers"], (b"x-request-id", name.encode()), *away]
             await send(message)
 
         method = str(scope["method"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from catalog.ledger import Ledger
+from catalog.ledger import FileLedger
 from service.keys import make
 from tests.serving import start
 
@@ -139,7 +139,7 @@ def test_fifty_kills_of_the_whole_server(catalog_file: Path, tmp_path: Path) -> 
         over.set()
         for sender in senders:
             sender.join(30)
-        kept = Ledger(ledger).rows()
+        kept = FileLedger(ledger).rows()
         assert acknowledged <= set(kept), turn
     assert len(acknowledged) > ROUNDS
     service = start(catalog_file, tmp_path / "log", **settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,10 @@ def test_slow_questions_are_logged_with_their_name(started: Callable[..., Runnin
     """As one JSON object, with the question; the same name as in the answer."""
     url, _, log = started(MODELPICKER_SLOW_MS="0.001")
     name = httpx.get(f"{url}/recommend?min_tg=31").headers["x-request-id"]
+    deadline = time.monotonic() + 10
+    while name not in log.read_text():  # written once the answer is out
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     (line,) = [line for line in lines if line.get("request_id") == name]
     assert (line["event"], line["query"], line["status"], line["level"]) == (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from litestar.testing import TestClient
 
-from catalog.ledger import Ledger, with_ledger
+from catalog.ledger import FileLedger, with_ledger
 from service.__main__ import main
 from service.app import create_app
 from service.keys import Keys, make
@@ -77,7 +77,7 @@ def test_rows_are_judged_one_by_one(open_service: tuple[TestClient[Any], str, Pa
     named = [row["errors"][0]["name"] for row in report["rows"] if row["status"] == "rejected"]
     assert named == ["model", "decode_tok_s", "colour", "speculation", "measurements", "row"]
     assert (report["accepted"], report["rejected"]) == (2, 6)
-    assert set(Ledger(path).rows()) == {report["rows"][0]["id"], report["rows"][2]["id"]}
+    assert set(FileLedger(path).rows()) == {report["rows"][0]["id"], report["rows"][2]["id"]}
 
 
 def test_a_batch_sent_twice_is_kept_once(open_service: tuple[TestClient[Any], str, Path]) -> None:
@@ -87,7 +87,7 @@ def test_a_batch_sent_twice_is_kept_once(open_service: tuple[TestClient[Any], st
     assert send(client, key, [ROW]).json() == first.json()
     assert send(client, key, [ROW | {"decode_tok_s": 14.3}]).status_code == 409
     assert send(client, key, [ROW], "batch-0002").json()["rows"][0]["status"] == "duplicate"
-    assert len(Ledger(path).rows()) == 1
+    assert len(FileLedger(path).rows()) == 1
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_full_disk_and_a_read_only_one_lose_nothing(
         assert path.read_bytes() == whole
     monkeypatch.setattr(os, "pwrite", write)
     assert send(client, key, [ROW | {"decode_tok_s": 14.4}], "batch-2800").status_code == 201
-    assert len(Ledger(path).rows()) == 2
+    assert len(FileLedger(path).rows()) == 2
 
 
 def test_kept_rows_become_facts(open_service: tuple[TestClient[Any], str, Path], facts: Facts) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.facts import Measurement
-from catalog.ledger import Ledger
+from catalog.ledger import FileLedger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def row(number: int) -> Measurement:
 
 def write(path: Path, acknowledged: Path, first: int) -> None:
     """Append batches for ever; after each, note that it was acknowledged, as a client would."""
-    ledger, number = Ledger(path), first
+    ledger, number = FileLedger(path), first
     with acknowledged.open("a") as notes:
         while True:
             rows = [row(number + i) for i in range(1 + number % 5)]
@@ -70,7 +70,7 @@ def test_fifty_rounds_of_kills(tmp_path: Path) -> None:
             os.kill(writer.pid, signal.SIGKILL)
         for writer in writers:
             writer.join()
-        kept = Ledger(path).rows() if path.exists() else {}
+        kept = FileLedger(path).rows() if path.exists() else {}
         acknowledged = [
             name
             for note in notes
@@ -87,7 +87,7 @@ def test_fifty_rounds_of_kills(tmp_path: Path) -> None:
         )
         names = [r["id"] for line in lines for r in line["rows"]]
         assert len(names) == len(set(names))
-    assert len(Ledger(path).rows()) > ROUNDS
+    assert len(FileLedger(path).rows()) > ROUNDS
 
 
 @given(cut=st.floats(0, 1))
@@ -97,11 +97,11 @@ def test_a_torn_end_is_cut_off(cut: float, tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     path.unlink(missing_ok=True)
     for number in range(3):
-        Ledger(path).append(f"key-{number}", [row(number)], {"accepted": 1})
+        FileLedger(path).append(f"key-{number}", [row(number)], {"accepted": 1})
     whole = path.read_bytes()
     path.write_bytes(whole[: int(cut * len(whole))])
     left = path.read_bytes().count(b"\n")
-    ledger = Ledger(path)
+    ledger = FileLedger(path)
     assert len(ledger.rows()) == left
     ledger.append("key-next", [row(99)], {"accepted": 1})
-    assert len(Ledger(path).rows()) == left + 1
+    assert len(FileLedger(path).rows()) == left + 1

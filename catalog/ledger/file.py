@@ -1,4 +1,4 @@
-"""Measurements that came in over the wire: an append-only file of batches, safe against kills and full disks.
+"""An append-only file of batches, safe against kills and full disks.
 
 One line is one acknowledged batch: JSON with its idempotency key, its rows and its report, behind a checksum. A batch is
 acknowledged when its line is on the disk. A kill in the middle of a write leaves a line without its end, which the next
@@ -17,10 +17,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import CatalogError
-from catalog.facts import Facts, Measurement, Source
+from catalog.facts import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -35,7 +35,7 @@ class LedgerError(CatalogError):
         self.full = full
 
 
-class Ledger:
+class FileLedger:
     """Reads and appends batches. One object per process; ``reports`` and ``rows`` follow what others append."""
 
     def __init__(self, path: Path) -> None:
@@ -45,11 +45,27 @@ class Ledger:
         self._rows: dict[str, Measurement] = {}
         self._lock = Lock()
 
-    def append(self, key: str, rows: Sequence[Measurement], report: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a batch under its idempotency key; returns its report, or that of the batch which has the key already.
+    @property
+    def revision(self) -> int:
+        """Bytes of whole batches."""
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
 
-        Returns when the batch is on the disk. Raises LedgerError where it cannot be kept.
-        """
+    @property
+    def available(self) -> bool:
+        """A file does not go away."""
+        return True
+
+    def follow(self, changed: Callable[[bool], None]) -> None:
+        """Nothing to begin: every reading looks at the file."""
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
+    def append(self, key: str, rows: Sequence[Measurement], report: Mapping[str, Any]) -> dict[str, Any]:
+        """Lock the file, write the batch as a line, wait for the disk."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, self._locked() as file:
@@ -72,7 +88,7 @@ class Ledger:
         return self._reports[key]
 
     def rows(self) -> dict[str, Measurement]:
-        """Every kept row by its id, each once."""
+        """Every kept row by its id, with what others appended."""
         try:
             with self._lock, self._path.open("rb") as stream:
                 self._follow(stream.fileno())
@@ -129,13 +145,3 @@ def _write(file: int, line: bytes, at: int) -> None:
     while done < len(line):
         done += os.pwrite(file, line[done:], at + done)
     os.fsync(file)
-
-
-def with_ledger(facts: Facts, path: Path) -> Facts:
-    """The facts with a ledger's rows and their sources; a row outlives a record that was taken away, and waits."""
-    rows = [row for row in Ledger(path).rows().values() if facts.knows(row) and set(row.flags) <= set(facts.flags)]
-    new = {row.source: row for row in rows if row.source not in facts.sources}
-    sources = {name: Source(id=name, name=name, url=row.url, evidence=row.evidence) for name, row in new.items()}
-    return facts.model_copy(
-        update={"measurements": (*facts.measurements, *rows), "sources": {**facts.sources, **sources}}
-    )
