@@ -5,7 +5,7 @@ WORKDIR /app
 RUN python -m venv /uv && /uv/bin/pip install --quiet "uv>=0.9,<1"
 COPY pyproject.toml uv.lock README.md ./
 COPY clients clients
-RUN /uv/bin/uv sync --frozen --no-dev --no-editable --all-packages
+RUN /uv/bin/uv sync --frozen --no-dev --no-editable --all-packages --extra otel
 COPY models_data models_data
 COPY catalog catalog
 COPY service service

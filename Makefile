@@ -6,7 +6,7 @@ CATALOG := build/catalog.duckdb
 FACTS := $(shell find models_data -type f) $(shell find catalog -name '*.py' -o -name '*.sql')
 TYPED := service catalog clients/python/src clients/chatops/src tests
 
-.PHONY: help serve test check evaluate clean
+.PHONY: help serve test check evaluate sbom audit soak clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -28,6 +28,16 @@ check: .venv/ready ## refuse bad facts, with file, line and rule
 evaluate: .venv/ready ## error and coverage, left out by model and by source
 	$(BIN)/python -m catalog evaluate
 
+sbom: .venv/ready ## build/sbom.json: what the service is made of, as CycloneDX
+	@mkdir -p build
+	$(BIN)/uv export --quiet --frozen --no-dev --all-packages --all-extras --format cyclonedx1.5 --output-file build/sbom.json
+
+audit: .venv/ready ## known vulnerabilities of what is locked (asks osv.dev)
+	$(BIN)/uv audit --frozen --no-dev
+
+soak: $(CATALOG) ## half an hour of load, new catalogs, measurements and kills: what breaks, grows, slows
+	$(BIN)/python tests/bench/soak.py
+
 clean: ## forget what was built
 	rm -rf build .venv
 
@@ -37,5 +47,5 @@ $(CATALOG): .venv/ready $(FACTS)
 .venv/ready: pyproject.toml uv.lock clients/python/pyproject.toml clients/chatops/pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet uv; }
-	$(BIN)/uv sync --quiet --frozen --all-packages
+	$(BIN)/uv sync --quiet --frozen --all-packages --all-extras
 	@touch $@

@@ -21,8 +21,10 @@ from service.explorer import assets, pages
 from service.keys import Keys
 from service.logs import configure
 from service.metrics import LEDGER, ledger_changed, serve_apart
+from service.orphans import Parent
 from service.recalibration import Recalibration
 from service.settings import Settings
+from service.tracing import traced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,6 +53,8 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         current.watch(settings.reload_seconds)
         if settings.metrics_port:
             serve_apart(settings.host, settings.metrics_port)
+        parent = Parent()
+        parent.watch()
         if ledger:
             LEDGER.set(1)
             ledger.follow(ledger_changed)
@@ -59,6 +63,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         try:
             yield
         finally:
+            parent.close()
             builder.stop()
             if ledger:
                 ledger.close()
@@ -100,7 +105,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         ),
     )
     answering = head(app.asgi_handler, preflight=bool(settings.cors_origins))
-    app.asgi_handler = watch(limit(answering, settings, app.state.api_keys), settings, ledger)
+    app.asgi_handler = traced(watch(limit(answering, settings, app.state.api_keys), settings, ledger))
     return app
 
 

@@ -26,7 +26,7 @@ class Running(NamedTuple):
 
     def workers(self) -> list[int]:
         """Process ids of its workers."""
-        command = ["pgrep", "-P", str(self.process.pid), "-f", "spawn_main"]
+        command = ["pgrep", "-P", str(self.process.pid)]
         return [
             int(word) for word in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
         ]
