@@ -22,6 +22,14 @@ def test_a_server_answers_over_a_socket(url: str) -> None:
     assert httpx.get(f"{url}/openapi.json").json()["openapi"].startswith("3.1")
 
 
+def test_a_port_that_is_taken_is_said(url: str) -> None:
+    """Exit status 2 and what to do, rather than half of the other server's requests."""
+    command = [sys.executable, "-m", "service", "--port", url.rpartition(":")[2]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "choose another --port" in done.stderr
+
+
 def test_a_server_without_a_catalog_says_how_to_build_one(tmp_path: Path) -> None:
     """Exit status 2 and the command, not a traceback."""
     environment = os.environ | {"MODELPICKER_CATALOG": str(tmp_path / "none.duckdb")}
