@@ -34,4 +34,4 @@ def test_every_answer_is_one_that_is_described(url: str) -> None:
 @pytest.mark.long
 def test_every_answer_is_one_that_is_described_at_length(url: str) -> None:
     """Twenty thousand cases."""
-    assert asked(url, 500) >= 20_000
+    assert asked(url, 1000) >= 20_000
