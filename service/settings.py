@@ -35,6 +35,7 @@ class Settings(BaseModel):
     )
     cached_answers: Annotated[int, Field(ge=0)] = Field(4096, description="answers kept encoded in memory")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest request body")
+    body_seconds: Annotated[float, Field(gt=0)] = Field(30.0, description="how long a request body may take to come")
     max_query_bytes: Annotated[int, Field(ge=256)] = Field(8192, description="longest query string")
     ledger: str | Path | None = Field(
         None,

@@ -16,7 +16,7 @@ from modelpicker.wire.questions import (
 
 from service.api.encoding import answered
 from service.api.problems import FieldErrors
-from service.api.reading import from_body, from_query, validated
+from service.api.reading import from_body, from_query, validated, whole_body
 from service.recommendation.asked import BadQuestionError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def recommend(request: Asked) -> Response[bytes]:
 async def post_recommend(request: Asked) -> Response[bytes]:
     """The same question as JSON, where hardware and models may be objects nobody listed yet."""
     answers: Answers = request.app.state.current.answers
-    question = from_body(RecommendQuestion, await request.body(), request.headers.get("content-type", ""))
+    question = from_body(RecommendQuestion, await whole_body(request), request.headers.get("content-type", ""))
     return answered(request, answers, answers.recommend(question))
 
 
@@ -73,7 +73,7 @@ def predict(request: Asked) -> Response[bytes]:
 async def post_predict(request: Asked) -> Response[bytes]:
     """Up to 1,000 predictions in one call, in the same order; a bad item carries its error in its place."""
     answers: Answers = request.app.state.current.answers
-    batch = from_body(PredictBatch, await request.body(), request.headers.get("content-type", ""))
+    batch = from_body(PredictBatch, await whole_body(request), request.headers.get("content-type", ""))
     items = b",".join(_item(answers, item) for item in batch.items)
     return answered(request, answers, b'{"predictions":[' + items + b"]}")
 

@@ -18,7 +18,7 @@ from catalog.importers.runs import flagged
 from catalog.ledger import LedgerError
 from catalog.quotes import FIGURES
 from service.api.problems import FieldErrors, problem
-from service.api.reading import json_object
+from service.api.reading import json_object, whole_body
 from service.keys import WRITE
 from service.recommendation.asked import BadQuestionError, check_speculation, known_name
 
@@ -58,7 +58,7 @@ async def post_measurements(request: Request[Any, Any, Any]) -> Response[bytes]:
         raise FieldErrors(
             [("idempotency-key", "send a header of 8 to 128 visible characters, a new one for each batch")]
         )
-    body = await request.body()
+    body = await whole_body(request)
     rows = json_object(body).get("measurements")
     if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_ROWS:
         raise FieldErrors([("measurements", f"send a list of 1 to {MOST_ROWS} rows")])

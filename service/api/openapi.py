@@ -166,7 +166,7 @@ def _plain_schema(schema: dict[str, Any], *, repeated: bool) -> dict[str, Any]:
 
 def _post(summary: str, question: str, answer: dict[str, Any]) -> dict[str, Any]:
     body = {"required": True, "content": {"application/json": {"schema": _ref(question)}}}
-    return _operation(summary, answer, [], {400, 413, 415}) | {"requestBody": body}
+    return _operation(summary, answer, [], {400, 408, 413, 415}) | {"requestBody": body}
 
 
 def _taking() -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _taking() -> dict[str, Any]:
         "required": True,
         "schema": {"type": "string", "pattern": KEY.pattern},
     }
-    taken = _operation("Send up to 1,000 measurements", report, [key], {400, 401, 403, 409, 413, 415, 507})
+    taken = _operation("Send up to 1,000 measurements", report, [key], {400, 401, 403, 408, 409, 413, 415, 507})
     taken["responses"]["201"] = taken["responses"].pop("200")
     del taken["responses"]["304"]
     content = {"application/json": {"schema": body}}

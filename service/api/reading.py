@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 from collections import Counter
@@ -16,6 +17,7 @@ from service.api.problems import FieldErrors
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from litestar import Request
     from pydantic_core import ErrorDetails
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -69,6 +71,16 @@ def unknown(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(names)}"
     return f"unknown parameter; {hint}"
+
+
+async def whole_body(request: Request[Any, Any, Any]) -> bytes:
+    """The request's body. Raises FieldErrors, 408, where it takes longer than the settings allow to come."""
+    seconds = request.app.state.settings.body_seconds
+    try:
+        return await asyncio.wait_for(request.body(), seconds)
+    except TimeoutError as error:
+        said = f"did not come whole within {seconds:g} s"
+        raise FieldErrors([("body", said)], HTTPStatus.REQUEST_TIMEOUT) from error
 
 
 def from_body(question: type[Q], body: bytes, content_type: str) -> Q:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.serving import Running
 
 
 def test_a_server_answers_over_a_socket(url: str) -> None:
@@ -20,6 +24,18 @@ def test_a_server_answers_over_a_socket(url: str) -> None:
     assert answer.json()["recommendations"][0]["decode_tok_s"]["value"] >= 30
     assert httpx.get(f"{url}/recommend", params={"min_tps": 30}).status_code == 400
     assert httpx.get(f"{url}/openapi.json").json()["openapi"].startswith("3.1")
+
+
+def test_a_body_that_does_not_come_is_given_up(started: Callable[..., Running]) -> None:
+    """408 that names it, long before the client has sent all; the next request is answered."""
+    service = started(MODELPICKER_BODY_SECONDS="0.5")
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=15) as client:
+        client.sendall(
+            b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+        )
+        assert client.recv(65536).startswith(b"HTTP/1.1 408")
+    assert httpx.get(f"{service.url}/engines").status_code == 200
 
 
 def test_a_port_that_is_taken_is_said(url: str) -> None:
