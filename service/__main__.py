@@ -100,6 +100,8 @@ def serve(settings: Settings, target: str = "service.app:create_app") -> int:
         print("the workers ended one after the other, and granian gave up: it is started anew", file=sys.stderr)
         starts = 1 if time.monotonic() - began > STEADY_S else starts + 1
         time.sleep(PAUSE_S)
+        if server.interrupt_signal:  # told to stop meanwhile
+            return 0
     print(f"given up after {MOST_STARTS} starts: the log says what ended the workers", file=sys.stderr)
     return 1
 

@@ -20,7 +20,7 @@ from service.current import Current
 from service.explorer import assets, pages
 from service.keys import Keys
 from service.logs import configure
-from service.metrics import LEDGER, ledger_changed, serve_apart
+from service.metrics import LEDGER, forget_the_dead, ledger_changed, serve_apart
 from service.orphans import Parent
 from service.recalibration import Recalibration
 from service.settings import Settings
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         current.watch(settings.reload_seconds)
         if settings.metrics_port:
             serve_apart(settings.host, settings.metrics_port)
+        forget_the_dead()
         parent = Parent()
         parent.watch()
         if ledger:

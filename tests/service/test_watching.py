@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from service.metrics import SHARED_METRICS, forget_the_dead
 from service.settings import Settings
 from tests.serving import free_port
 
@@ -90,6 +94,18 @@ def test_readme_lists_the_settings() -> None:
     """As they are in the code."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert settings_table() in readme
+
+
+def test_gauges_of_killed_workers_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of living ones stay."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead, alive = tmp_path / f"gauge_livemin_{gone.pid}.db", tmp_path / f"gauge_livemin_{os.getpid()}.db"
+    dead.touch()
+    alive.touch()
+    monkeypatch.setenv(SHARED_METRICS, str(tmp_path))
+    forget_the_dead()
+    assert (dead.exists(), alive.exists()) == (False, True)
 
 
 def settings_table() -> str:
