@@ -19,6 +19,7 @@ from tests.serving import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from litestar.testing import TestClient
 
     from tests.serving import Running
