@@ -132,10 +132,6 @@ class Model(Record):
     sources: tuple[str, ...]
     note: str | None = None
 
-    def __hash__(self) -> int:
-        """By id, so that what is worked out of a model can be kept: other fields are compared where ids are equal."""
-        return hash(self.id)
-
 
 class Layout(Record):
     """One real checkpoint of a quant whose per-class bits are known, because its excluded tensors are."""
