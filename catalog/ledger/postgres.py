@@ -79,9 +79,17 @@ class PostgresLedger:
         return self._available
 
     def append(self, key: str, rows: Sequence[Measurement], report: Mapping[str, Any]) -> dict[str, Any]:
-        """Insert the batch in one transaction and wait for its commit. A batch whose commit got lost may be sent again."""
+        """Insert the batch in one transaction and wait for its commit.
+
+        A connection that was opened before may have died since: then it is tried once more on a new one, which the key
+        makes safe even where the first commit came through.
+        """
         with self._writing:
             try:
+                if self._writer is not None:
+                    with suppress(psycopg.OperationalError):
+                        return self._append(key, rows, report)
+                    self._let_go()
                 return self._append(key, rows, report)
             except psycopg.Error as error:
                 self._let_go()
