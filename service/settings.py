@@ -33,7 +33,9 @@ class Settings(BaseModel):
     reload_seconds: Annotated[float, Field(ge=0)] = Field(
         2.0, description="how often to look for a new catalog; 0: never"
     )
-    cached_answers: Annotated[int, Field(ge=0)] = Field(4096, description="answers kept encoded in memory")
+    cached_answers: Annotated[int, Field(ge=0)] = Field(
+        1024, description="answers kept encoded in memory, of 70 kB or so each"
+    )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest request body")
     body_seconds: Annotated[float, Field(gt=0)] = Field(30.0, description="how long a request body may take to come")
     max_query_bytes: Annotated[int, Field(ge=256)] = Field(8192, description="longest query string")

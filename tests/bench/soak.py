@@ -31,7 +31,7 @@ from service.keys import make  # noqa: E402
 from tests.bench.serve import questions  # noqa: E402
 from tests.serving import Running, start  # noqa: E402
 
-RELOAD_S, SEND_S, KILL_S, REPORT_S, WARM_S = 60, 5, 120, 60, 180
+RELOAD_S, SEND_S, KILL_S, REPORT_S, WARM_S = 60, 5, 120, 60, 600
 CAUSED_S = 2.0
 """Requests that broke so soon after a kill are the kill's."""
 PATHS = (
