@@ -32,3 +32,11 @@ class NotComputableError(CatalogError):
 
 class BrokenCatalogError(CatalogError):
     """The file is not a catalog, or not one this version reads."""
+
+
+class LedgerError(CatalogError):
+    """The ledger cannot be written or read; nothing was kept of the batch. ``full`` where the disk is."""
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full

@@ -6,9 +6,7 @@ import argparse
 import os
 import socket
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from granian.constants import Interfaces, Loops
@@ -16,7 +14,7 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from service.keys import make
-from service.settings import PREFIX, SHARED_COUNTS, Settings, SettingsError
+from service.settings import PREFIX, SHARED_COUNTS, SHARED_METRICS, Settings, SettingsError, shared_folder
 
 HEADER_TIMEOUT_MS = 10_000
 """A client that sends its headers slower than this is closed."""
@@ -84,9 +82,9 @@ def serve(settings: Settings, target: str = "service.app:create_app") -> int:
     names the factory of the application, ``module:function``. Returns the exit status.
     """
     if settings.workers > 1:  # the folder in which they add up their metrics
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="modelpicker-metrics-"))
+        os.environ[SHARED_METRICS] = str(shared_folder(SHARED_METRICS))
     if settings.rate_per_address or settings.rate_per_key:
-        os.environ.setdefault(SHARED_COUNTS, str(Path(tempfile.mkdtemp(prefix="modelpicker-counts-")) / "counts"))
+        os.environ[SHARED_COUNTS] = str(shared_folder(SHARED_COUNTS))
     starts = 0
     while starts < MOST_STARTS:
         server, began = _server(settings, target), time.monotonic()

@@ -27,9 +27,12 @@ from service.settings import Settings
 from service.tracing import traced
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from litestar import Request, Response
+
+    from catalog.ledger import Ledger
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -46,29 +49,6 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         configure(settings.log_level)
     current = current or Current(settings.catalog, settings.cached_answers)
     ledger = open_ledger(settings.ledger) if settings.ledger else None
-
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        current.refresh()
-        current.watch(settings.reload_seconds)
-        if settings.metrics_port:
-            serve_apart(settings.host, settings.metrics_port)
-        forget_the_dead()
-        parent = Parent()
-        parent.watch()
-        if ledger:
-            LEDGER.set(1)
-            ledger.follow(ledger_changed)
-        builder = Recalibration(settings, ledger)
-        builder.start()
-        try:
-            yield
-        finally:
-            parent.close()
-            builder.stop()
-            if ledger:
-                ledger.close()
-            current.close()
 
     app = Litestar(
         route_handlers=[
@@ -91,7 +71,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
         exception_handlers=HANDLERS,
         before_request=before,
         after_request=after,
-        lifespan=[lifespan],
+        lifespan=[_life(settings, current, ledger)],
         cors_config=_cors(settings),
         openapi_config=None,
         logging_config=None,
@@ -108,6 +88,37 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
     answering = head(app.asgi_handler, preflight=bool(settings.cors_origins))
     app.asgi_handler = traced(watch(limit(answering, settings, app.state.api_keys), settings, ledger))
     return app
+
+
+def _life(
+    settings: Settings, current: Current, ledger: Ledger | None
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """What runs beside the answers of a worker, from its start to its end."""
+
+    @asynccontextmanager
+    async def life(_: Litestar) -> AsyncIterator[None]:
+        current.refresh()
+        current.watch(settings.reload_seconds)
+        if settings.metrics_port:
+            serve_apart(settings.host, settings.metrics_port)
+        forget_the_dead()
+        parent = Parent()
+        parent.watch()
+        if ledger:
+            LEDGER.set(1)
+            ledger.follow(ledger_changed)
+        builder = Recalibration(settings, ledger)
+        builder.start()
+        try:
+            yield
+        finally:
+            parent.close()
+            builder.stop()
+            if ledger:
+                ledger.close()
+            current.close()
+
+    return life
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, multiprocess, start_http_server
 
+from service.settings import SHARED_METRICS
+
 log = structlog.get_logger()
-SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 REQUESTS = Counter("modelpicker_requests", "Requests by route, method and status", ("route", "method", "status"))
 LATENCY = Histogram("modelpicker_request_seconds", "Time to the last byte, by route", ("route",), buckets=SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,9 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "MODELPICKER_"
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 SHARED_COUNTS = "MODELPICKER_SHARED_COUNTS"
-"""Set by the server before its workers start: the file in which they count requests together."""
+"""Variables that the server sets before its workers start: where they add up metrics, and count requests, together."""
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def shared_folder(variable: str) -> Path:
+    """The folder that a variable names; a new one where it is not set."""
+    return Path(os.environ.get(variable) or tempfile.mkdtemp(prefix="modelpicker-"))
 
 
 class SettingsError(ValueError):

@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START_S = 60
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,10 +29,22 @@ class Running(NamedTuple):
 
     def workers(self) -> list[int]:
         """Process ids of its workers."""
-        command = ["pgrep", "-P", str(self.process.pid)]
-        return [
-            int(word) for word in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-        ]
+        return children(self.process.pid)
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of those that a process started."""
+    told = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+    return [int(word) for word in told.split()]
+
+
+def until(holds: Callable[[], bool], seconds: float = 20.0) -> float:
+    """Wait until something holds, and fail where it does not in time; how long that took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, "it never held"
+        time.sleep(0.02)
+    return time.monotonic() - began
 
 
 def start(catalog: Path, log: Path, **settings: str) -> Running:

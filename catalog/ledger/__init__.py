@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from catalog.facts import Source
-from catalog.ledger.file import FileLedger, LedgerError
+from catalog.ledger.file import FileLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from catalog.facts import Facts, Measurement
 
-__all__ = ["FileLedger", "Ledger", "LedgerError", "open_ledger", "with_ledger"]
+__all__ = ["FileLedger", "Ledger", "open_ledger", "usable", "with_ledger", "with_rows"]
 
 POSTGRES = ("postgresql://", "postgres://")
 

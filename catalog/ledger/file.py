@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from catalog.errors import CatalogError
+from catalog.errors import LedgerError
 from catalog.facts import Measurement
 
 if TYPE_CHECKING:
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class LedgerError(CatalogError):
-    """The ledger cannot be written or read; nothing was kept of the batch. ``full`` where the disk is."""
-
-    def __init__(self, message: str, *, full: bool = False) -> None:
-        super().__init__(message)
-        self.full = full
 
 
 class FileLedger:

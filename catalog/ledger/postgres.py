@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from catalog.errors import LedgerError
 from catalog.facts import Measurement
-from catalog.ledger.file import LedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +45,8 @@ CREATE OR REPLACE TRIGGER modelpicker_append_only BEFORE UPDATE OR DELETE OR TRU
 CREATE OR REPLACE TRIGGER modelpicker_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON modelpicker_measurements
   FOR EACH STATEMENT EXECUTE FUNCTION modelpicker_append_only();
 """
+MADE = "SELECT to_regclass('modelpicker_measurements')"
+"""Null until the schema is there: making it anew would lock the tables at every connection."""
 ADDED = "SELECT revision, row FROM modelpicker_measurements WHERE revision > %s ORDER BY revision, id"
 CONNECT_S = 3
 STATEMENT_MS = 5000
@@ -182,8 +184,9 @@ class PostgresLedger:
             self._url, autocommit=True, connect_timeout=CONNECT_S, options=f"-c statement_timeout={STATEMENT_MS}",
             keepalives_idle=5, keepalives_interval=2, keepalives_count=2,
         )  # fmt: skip
-        with connection.transaction():
-            connection.execute(SCHEMA)
+        if connection.execute(MADE).fetchone() == (None,):
+            with connection.transaction():
+                connection.execute(SCHEMA)
         return connection
 
     def _tell(self, *, available: bool) -> None:

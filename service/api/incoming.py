@@ -13,9 +13,9 @@ import msgspec
 from litestar import MediaType, Request, Response, post
 from pydantic import ValidationError
 
+from catalog.errors import LedgerError
 from catalog.facts import Measurement
 from catalog.importers.runs import flagged
-from catalog.ledger import LedgerError
 from catalog.quotes import FIGURES
 from service.api.problems import FieldErrors, problem
 from service.api.reading import json_object, whole_body

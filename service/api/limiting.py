@@ -6,9 +6,7 @@ counted may be lost with the machine, so nothing waits for the disk. Replicas on
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 import threading
 import time
 from http import HTTPStatus
@@ -20,7 +18,7 @@ import structlog
 from litestar.enums import ScopeType
 
 from service.api.problems import MEDIA_TYPE, body_of
-from service.settings import SHARED_COUNTS
+from service.settings import SHARED_COUNTS, shared_folder
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -79,8 +77,7 @@ def limit(app: ASGIApp, settings: Settings, keys: Keys) -> ASGIApp:
     """Middleware that answers 429 once an allowance is used up; the application itself where no limit is set."""
     if not (settings.rate_per_address or settings.rate_per_key):
         return app
-    shared = os.environ.get(SHARED_COUNTS) or f"{tempfile.mkdtemp(prefix='modelpicker-counts-')}/counts"
-    counts = Counts(Path(shared))
+    counts = Counts(shared_folder(SHARED_COUNTS) / "counts")
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         allowance = _allowance(scope, settings, keys) if scope["type"] == ScopeType.HTTP else None

@@ -14,7 +14,7 @@ import pytest
 
 from catalog.ledger import FileLedger
 from service.keys import make
-from tests.serving import start
+from tests.serving import start, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,24 +79,16 @@ def test_killed_workers_come_back(catalog_file: Path, tmp_path: Path) -> None:
     asking = Asking(service.url)
     try:
         for _ in range(KILLS):
-            os.kill(min(until(service, 2)), signal.SIGKILL)  # the older one
+            os.kill(min(workers(service)), signal.SIGKILL)  # the older one
             time.sleep(KILL_EVERY_S)
-        until(service, 2)
+        workers(service)
         asking.stop()
         assert set(asking.answers) == {200}
         assert len(asking.answers) > 10 * KILLS
         assert len(asking.broken) <= 8 * KILLS  # those that the killed one had in hand
         for _ in range(3):
-            os.kill(max(until(service, 2)), signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{service.url}/recommend?min_tg=30", timeout=5).status_code == 200:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.2)
-        else:
-            pytest.fail("the server did not answer again")
+            os.kill(max(workers(service)), signal.SIGKILL)
+        until(lambda: answers(service), 30)
         assert service.process.poll() is None
     finally:
         asking.stop()
@@ -104,13 +96,18 @@ def test_killed_workers_come_back(catalog_file: Path, tmp_path: Path) -> None:
         service.process.wait(30)
 
 
-def until(service: Running, count: int) -> list[int]:
-    """Wait until so many workers live."""
-    deadline = time.monotonic() + 30
-    while len(workers := service.workers()) < count:
-        assert time.monotonic() < deadline, f"{len(workers)} of {count} workers came back"
-        time.sleep(0.1)
-    return workers
+def workers(service: Running) -> list[int]:
+    """Both workers, once they live."""
+    until(lambda: len(service.workers()) >= 2, 30)
+    return service.workers()
+
+
+def answers(service: Running) -> bool:
+    """Whether a question is answered now."""
+    try:
+        return httpx.get(f"{service.url}/recommend?min_tg=30", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_fifty_kills_of_the_whole_server(catalog_file: Path, tmp_path: Path) -> None:

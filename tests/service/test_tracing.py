@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.serving import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,10 +42,7 @@ def test_spans_reach_the_collector(started: Callable[..., Running]) -> None:
         url = started(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="200").url
         assert httpx.get(f"{url}/engines").status_code == 200
         assert httpx.get(f"{url}/health/live").status_code == 200
-        deadline = time.monotonic() + 20
-        while not spans:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: bool(spans))
     finally:
         collector.shutdown()
         collector.server_close()

@@ -6,15 +6,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from service.metrics import SHARED_METRICS, forget_the_dead
-from service.settings import Settings
-from tests.serving import free_port
+from service.metrics import forget_the_dead
+from service.settings import SHARED_METRICS, Settings
+from tests.serving import free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +57,7 @@ def test_slow_questions_are_logged_with_their_name(started: Callable[..., Runnin
     """As one JSON object, with the question; the same name as in the answer."""
     url, _, log = started(MODELPICKER_SLOW_MS="0.001")
     name = httpx.get(f"{url}/recommend?min_tg=31").headers["x-request-id"]
-    deadline = time.monotonic() + 10
-    while name not in log.read_text():  # written once the answer is out
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: name in log.read_text(), 10)  # it is written once the answer is out
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     (line,) = [line for line in lines if line.get("request_id") == name]
     assert (line["event"], line["query"], line["status"], line["level"]) == (

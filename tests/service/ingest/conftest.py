@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.serving import free_port
+from tests.serving import children, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +62,7 @@ class Database:
     def kill(self) -> None:
         """As if the machine lost its power: the server and all that serve a connection are gone at once."""
         if self._server is not None:
-            children = subprocess.run(
-                ["pgrep", "-P", str(self._server.pid)], capture_output=True, text=True, check=False
-            ).stdout.split()
-            for pid in (self._server.pid, *map(int, children)):
+            for pid in (self._server.pid, *children(self._server.pid)):
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:

@@ -12,9 +12,11 @@ import httpx
 import psycopg
 import pytest
 
+from catalog.errors import LedgerError
 from catalog.facts import Measurement
-from catalog.ledger import LedgerError, open_ledger
+from catalog.ledger import open_ledger
 from service.keys import make
+from tests.serving import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,15 +35,6 @@ ROW: dict[str, Any] = {
 def row(number: int) -> Measurement:
     own = {"id": f"sent-{number}", "source": "sent-test", "spec_basis": "stated", "evidence": "own", "url": "x"}
     return Measurement.model_validate(ROW | own | {"decode_tok_s": 14.0 + number / 1000})
-
-
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> float:
-    """Wait until something holds; how long that took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds, "it never held"
-        time.sleep(0.02)
-    return time.monotonic() - began
 
 
 def test_a_ledger_is_followed_and_survives_its_database(database: Database) -> None:
