@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from catalog.calibration.model import numbers, ragged
+from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.physics import terms as physics
 from catalog.physics.kv import kv_bytes_per_value
 from catalog.physics.memory import memory_bytes
@@ -184,6 +185,12 @@ class Outcome:
         most = physics.decode_ceiling_tok_s(self._situations.shapes, self._situations.devices, load)
         return most * (load.draft_tokens + 1.0)
 
+    def _numbers(self, load: Load) -> dict[str, Floats]:
+        """What scales the effects on decoding: the load's logarithms and, where it is known, the kind of text."""
+        content = self._workload.content
+        texts = {CONTENT_SLOPES[content]: self._situations.numbers["acceptance"]} if content else {}
+        return numbers(self._situations, load) | texts
+
     @property
     def _steps(self) -> list[int]:
         """1, 2, 4... streams up to those asked, and the next one where they are no power of two."""
@@ -205,7 +212,7 @@ class Outcome:
         """Seconds per token of one of so many streams, over its own output."""
         if streams not in self._pace:
             load = self._load(self._halfway, streams)
-            scales = numbers(self._situations, load)
+            scales = self._numbers(load)
             waits = np.exp(self._prompt(streams).log_s) if streams > 1 else np.zeros(len(self._candidates))
             terms = physics.decode_terms(self._situations.shapes, self._situations.devices, load, waits, ZERO)
             log_s = self._candidates.decode.log_time(terms, scales) - self._situations.log_accepted
@@ -264,4 +271,4 @@ class Outcome:
 
     @cached_property
     def _decode_sd(self) -> Floats:
-        return self._candidates.decode.log_sd(self._decode_share, numbers(self._situations, self._asked))
+        return self._candidates.decode.log_sd(self._decode_share, self._numbers(self._asked))

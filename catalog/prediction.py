@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalog.facts import KvDtype
+    from catalog.facts import Content, KvDtype
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,7 +32,8 @@ Z80 = 1.2815515655446004
 class Workload:
     """One question's request shape on ``units`` of a machine with ``budget_bytes`` each.
 
-    A prompt's length, the context and the streams may be columns, one entry per candidate.
+    A prompt's length, the context and the streams may be columns, one entry per candidate. ``content`` is the kind of text
+    written, where it is known: drafts of code are accepted more often than drafts of prose.
     """
 
     isl: int | Ints
@@ -42,6 +43,7 @@ class Workload:
     kv_dtype: KvDtype
     units: int
     budget_bytes: float
+    content: Content | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalog.calibration.evidence import measured_here
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe, kernel
 from catalog.configs import ConfigKey, cannot_load, cannot_run
@@ -91,7 +92,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
     situations = describe(configs)
     usable = [catalog.usable_of(key, hardware.id, units) for key in keys]
     measured = np.array([bool(rows) for rows in usable], dtype=bool)
-    own = np.array([any(m.evidence == "own" for m in rows) for rows in usable], dtype=bool)
+    own = np.array([any(map(measured_here, rows)) for rows in usable], dtype=bool)
     basis = _basis(catalog, configs, measured)
     return Candidates(
         hardware,

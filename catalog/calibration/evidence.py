@@ -23,12 +23,16 @@ Quantity = Literal["decode", "total", "prefill", "ttft"]
 Touched = Literal["decode", "prefill"]
 TOUCHED: tuple[Touched, ...] = ("decode", "prefill")
 
-BATCH_TOOLS = ("llama-batched-bench", "llama-bench", "own llama.cpp timing harness")
+TIMING_HARNESS = "own llama.cpp timing harness"
+"""Times random weights of a model's shape: it teaches physics, and is nobody's way to run a config."""
+BATCH_TOOLS = ("llama-batched-bench", "llama-bench", TIMING_HARNESS)
 """Tools that decode all streams in step, after every prompt is in: no prefill interleaves."""
 TYPICAL_CONTEXT = 1024
 TYPICAL_OUTPUT = 256
 SHORT_PROMPT = 128
 """Prompts shorter than this time the request, not the prefill."""
+OWN_NOISE = 1 / 3
+"""How much less one's own run scatters about what one's own box does than another's does about what all boxes do."""
 MOST_ROWS = 4000
 """Measurements that teach one quantity at most: the fit grows with their cube, and what a config's hundredth row adds is little."""
 
@@ -65,6 +69,7 @@ class Doubt(NamedTuple):
 DOUBTS = (
     Doubt("the source prints ~ or a range", 2.0, lambda row, _: row.approx),
     Doubt("no speculation is only assumed", 2.0, lambda row, _: row.spec_basis == "assumed"),
+    Doubt("measured on one's own box", OWN_NOISE, lambda row, _: measured_here(row)),
     Doubt("reported by one user", 1.2, lambda row, _: row.evidence == "community"),
     Doubt(
         "tokens in the cache not stated", 1.5, lambda row, touched: touched == "decode" and row.decode_kv_tokens is None
@@ -86,6 +91,11 @@ class Evidence:
 
     lessons: list[Lesson]
     teachings: list[Teaching]
+
+
+def measured_here(row: Measurement) -> bool:
+    """Whether who asks measured it on a box of their own: their next run shares its habits, another's source would not."""
+    return row.evidence == "own" and row.tool != TIMING_HARNESS
 
 
 def unusable(facts: Facts, row: Measurement, touched: Touched) -> str | None:

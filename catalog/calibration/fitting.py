@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from catalog.calibration.hierarchy import Cases, Effect, Floats, Ints, Specification
 
 STUDENT_T_DOF = 4.0
+SERIES = ("source", "config", "method")
+"""What rows have in common that were taken in one go."""
 USUAL_ROWS = 5.0
 """Rows that an engine's usual circumstances are held back by: few rows say little about what is usual."""
 
@@ -59,6 +61,7 @@ def fit(
     )
     if start is not None:
         _warm(posterior, start)
+    noise_scale = noise_scale * _series(cases) ** (specification.repetition / 2.0)
     work = _Work(posterior, cases, effects, at, [cases.values(e) for e in effects], log_seconds, noise_scale)
     steps = [True] * learn_rounds + [False] * settle_rounds
     for learn in tqdm(steps, f"fitting {specification.quantity}", disable=None if learn_rounds else True, leave=False):
@@ -79,6 +82,13 @@ def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[s
             index[effect.name, level] = len(index)
         at.append(np.array([index.get((effect.name, x), -1) for x in levels], dtype=np.int64))
     return index, at
+
+
+def _series(cases: Cases) -> Floats:
+    """How many rows of each row's source are of its config and draft method, itself included."""
+    series = list(zip(*(cases.labels[key] for key in SERIES if key in cases.labels), strict=True))
+    rows = Counter(series)
+    return np.array([rows[each] for each in series], dtype=float)
 
 
 def _settle_in(work: _Work) -> None:
@@ -142,15 +152,14 @@ class _Work:
         post = self.posterior
         inverse = self._inverse()
         explained = np.asarray(self.scaled.multiply(inverse @ self.scaled).sum(axis=0)).ravel()
-        second_moment = post.mean**2 + self.prior_sd**2 * (1.0 - explained)
         group = np.array([name for name, _ in post.index], dtype=object)
         for effect in self.effects:
-            mine = second_moment[group == effect.name]
-            variance = (effect.strength * effect.sd**2 + mine.sum()) / (effect.strength + len(mine))
-            post.spread[effect.name] = float(np.sqrt(variance))
+            mine = group == effect.name
+            told = effect.strength * effect.sd**2 + np.square(post.mean[mine]).sum()
+            post.spread[effect.name] = float(np.sqrt(told / (effect.strength + explained[mine].sum())))
         leverage = self.error_variance - self.error_variance**2 * np.diag(inverse)
         variance = np.mean((robust * residual**2 + leverage) / self.noise_scale**2)
-        post.noise_sd = float(np.clip(np.sqrt(variance), 0.01, 0.3))
+        post.noise_sd = float(np.clip(np.sqrt(variance), post.specification.least_noise, 0.3))
 
     def _inverse(self) -> Floats:
         inverse, info = linalg.lapack.dpotri(self.factor, lower=1)

@@ -107,6 +107,11 @@ class Specification:
     """term → (mean, sd) of its log factor before anything is known."""
     effects: tuple[Effect, ...]
     sum: Sum
+    least_noise: float = 0.01
+    """Standard deviation of a row that no fit goes below: what physics misses is alike in all rows of a series, so how they
+    scatter among themselves says too little of how the next series will."""
+    repetition: float = 0.0
+    """n rows of a series tell as much as n^(1 - repetition) independent ones."""
     usual: tuple[str, ...] = ()
     """Lasting effects that take over what the transient ones of the same slope have in common over their rows, the first
     named first: see ``fit``."""

@@ -24,18 +24,18 @@ Regime = tuple[Literal["prefill", "decode"], Literal["one stream", "streams", "s
 
 WELL_KNOWN = "dgx-spark"
 SCALE: Mapping[Regime, float] = {
-    ("decode", "one stream", True): 0.56,
-    ("decode", "streams", True): 0.6,
-    ("decode", "speculation", True): 1.0,
-    ("decode", "units", True): 1.42,
-    ("decode", "one stream", False): 0.96,
+    ("decode", "one stream", True): 0.49,
+    ("decode", "streams", True): 0.5,
+    ("decode", "speculation", True): 0.97,
+    ("decode", "units", True): 1.4,
+    ("decode", "one stream", False): 0.82,
     ("decode", "streams", False): 0.7,
-    ("decode", "speculation", False): 1.0,
-    ("decode", "units", False): 1.16,
-    ("prefill", "one stream", True): 0.95,
-    ("prefill", "units", True): 1.2,
-    ("prefill", "one stream", False): 1.3,
-    ("prefill", "units", False): 1.28,
+    ("decode", "speculation", False): 0.97,
+    ("decode", "units", False): 1.0,
+    ("prefill", "one stream", True): 0.87,
+    ("prefill", "units", True): 1.1,
+    ("prefill", "one stream", False): 1.14,
+    ("prefill", "units", False): 1.26,
 }
 """Factor on the standard deviation of log seconds. Prefill has no regime of its own for streams or speculation."""
 

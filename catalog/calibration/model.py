@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catalog.calibration.evidence import TIMING_HARNESS, measured_here
 from catalog.calibration.hierarchy import Cases, Posterior
-from catalog.calibration.situations import Situations, describe
+from catalog.calibration.situations import CONTENT_SLOPES, Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
 from catalog.physics.terms import SHARED_ROUTING, Load, decode_terms, prefill_terms
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from catalog.calibration.evidence import Lesson
     from catalog.calibration.hierarchy import Floats
 
-ROUTING = {"own llama.cpp timing harness": 1.0, "llama-batched-bench": 0.75}
+ROUTING = {TIMING_HARNESS: 1.0, "llama-batched-bench": 0.75}
 """Tools without real text: the router of random weights prefers no expert, random tokens all go to a few."""
 CONTEXT_SCALE = 4096.0
 PROMPT_SCALE = 2048.0
 OUTPUT_SCALE = 256.0
+LEARN_ROUNDS = 8
+"""Steps of a fit that learn the spreads; half as many again change no figure of the evaluation."""
 
 
 @dataclass
@@ -60,6 +63,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
     routing = np.array([ROUTING.get(x.measurement.tool or "", SHARED_ROUTING) for x in lessons], dtype=float)
     labels = dict(situations.labels) | {
         "source": np.array([_foreign(x) for x in lessons], dtype=object),
+        "own": np.array(["own" if measured_here(x.measurement) else None for x in lessons], dtype=object),
         "version": np.array([_version(x) for x in lessons], dtype=object),
         "content": np.array([x.measurement.content for x in lessons], dtype=object),
     }
@@ -67,7 +71,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
         situations,
         situations.load(asks[:, 0], asks[:, 1], asks[:, 2], asks[:, 3], values, routing),
         np.array([x.log_seconds for x in lessons], dtype=float),
-        np.array([x.noise_scale for x in lessons], dtype=float) * situations.noise_scale,
+        np.array([x.noise_scale for x in lessons], dtype=float),
         labels,
         np.array([x.quantity for x in lessons], dtype=object),
         np.array([x.interleaved for x in lessons], dtype=float),
@@ -91,9 +95,16 @@ def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
         "log prompt": np.log2(np.maximum(load.isl, 1.0) / PROMPT_SCALE),
         "log concurrency": np.log2(load.concurrency),
         "log tokens": np.log2(load.concurrency * (load.draft_tokens + 1.0)),
+        "company": np.where(load.concurrency * (load.draft_tokens + 1.0) > 1.0, 1.0, 0.0),
         **situations.numbers,
         **ragged(load, np.zeros(())),
     }
+
+
+def _texts(table: Table) -> dict[str, Floats]:
+    """What scales the drafts' acceptance by kind of text, where a row's source says which it was."""
+    acceptance, stated = table.situations.numbers["acceptance"], table.labels["content"]
+    return {slope: acceptance * (stated == content) for content, slope in CONTENT_SLOPES.items()}
 
 
 def ragged(load: Load, served: Floats) -> dict[str, Floats]:
@@ -124,7 +135,7 @@ def decode_cases(table: Table, prefill: Posterior, *, measured: bool = False) ->
     terms = decode_terms(
         table.situations.shapes, table.situations.devices, table.load, prefill_s * table.interleaved, total
     )
-    scales = numbers(table.situations, table.load) | ragged(table.load, total * table.interleaved)
+    scales = numbers(table.situations, table.load) | ragged(table.load, total * table.interleaved) | _texts(table)
     return Cases(table.labels, scales, terms)
 
 
@@ -132,7 +143,7 @@ def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> Spe
     """Learn both posteriors; ``start`` (a fit of similar lessons) fixes the spreads and saves the learning rounds."""
     from catalog.calibration.fitting import fit  # noqa: PLC0415  (only building needs SciPy, which takes a quarter of a second)
 
-    rounds = 0 if start else 7
+    rounds = 0 if start else LEARN_ROUNDS
     prompts = tabulate([x for x in lessons if x.quantity in {"prefill", "ttft"}])
     prefill = fit(
         PREFILL, prefill_cases(prompts), prompts.log_seconds, prompts.noise_scale,

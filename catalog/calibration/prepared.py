@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalog.calibration.evidence import OWN_NOISE
 from catalog.calibration.hierarchy import TOTAL, Cases, Effect, Posterior
 from catalog.calibration.intervals import scales
+from catalog.calibration.situations import CONTENT_SLOPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
     from catalog.calibration.situations import Situations
     from catalog.prediction import Bools
 
-WORKLOAD_SLOPES = ("log context", "log concurrency", "log prompt", "log tokens", "served total", "served length")
-"""Numbers that a question sets; the other slopes are properties of the config."""
+WORKLOAD_SLOPES = (
+    "log context", "log concurrency", "log prompt", "log tokens", "company", "served total", "served length",
+    *CONTENT_SLOPES.values(),
+)  # fmt: skip
+"""Numbers that a question sets, 0 where it leaves them out; the other slopes are properties of the config."""
 FEW = 64
 """Up to so many configs, each one's own covariance is looked up: their levels lie far apart in a large matrix."""
 CHUNK = 256
@@ -106,7 +111,7 @@ class Prepared:
         """Median log seconds; never less than the best read there is takes."""
         log_total, total = self.log_total, self.posterior.specification.sum
         for (term, slope), amount in self.slopes.items():
-            if term == TOTAL:
+            if term == TOTAL and slope in numbers:
                 log_total = log_total + amount * numbers[slope]
         log_s = np.log(total.seconds(self._scaled(terms, numbers))) + log_total
         return np.maximum(log_s, np.log(terms[total.least])) if total.least else log_s
@@ -119,7 +124,7 @@ class Prepared:
         """Seconds by term, each times its factor."""
         times = {term: x * self.factor[term] for term, x in terms.items()}
         for (term, slope), amount in self.slopes.items():
-            if term != TOTAL and term in times and np.any(numbers[slope]):
+            if term != TOTAL and term in times and slope in numbers and np.any(numbers[slope]):
                 times[term] = times[term] * np.exp(amount * numbers[slope])
         return times
 
@@ -129,7 +134,7 @@ class Prepared:
         weights = np.empty((count, len(self.coordinates)))
         for i, (terms, slope) in enumerate(self.coordinates):
             amount = np.float64(1.0) if terms == (TOTAL,) else sum(share[t] for t in terms)
-            weights[:, i] = amount * (numbers[slope] if slope else 1.0)
+            weights[:, i] = amount * (numbers.get(slope, 0.0) if slope else 1.0)
         if 0 < count <= FEW:
             known = np.einsum("ni,nij,nj->n", weights, np.stack([self._covariance(i) for i in range(count)]), weights)
         else:
@@ -165,7 +170,10 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     """Work out what the workload does not change, for n configs. ``own`` ones were measured by whoever asks."""
     specification = posterior.specification
     static = situations.numbers
-    cases = Cases(situations.labels, static, {TOTAL: np.zeros(len(situations))})
+    own = np.zeros(len(situations), dtype=bool) if own is None else own
+    mine = np.full(len(situations), None, dtype=object)
+    mine[own] = "own"
+    cases = Cases({**situations.labels, "own": mine}, static, {TOTAL: np.zeros(len(situations))})
     constant = {t: np.full(len(situations), mean) for t, (mean, _) in specification.base.items()}
     constant[TOTAL] = np.zeros(len(situations))
     slopes: dict[tuple[str, str], Floats] = {}
@@ -185,7 +193,7 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
         onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
     present = np.stack([[level is not None for level in found] for found in levels], axis=1)
     columns, amounts, unseen = _levels(posterior, np.stack(places, axis=1), present, effects, static)
-    elsewhere = _elsewhere(posterior, situations, np.zeros(len(situations), dtype=bool) if own is None else own)
+    elsewhere = _elsewhere(posterior, situations, own)
     scale = scales(specification.quantity, situations)
     factor = {term: np.exp(column) for term, column in constant.items() if term != TOTAL}
     slopes = {key: amount for key, amount in slopes.items() if amount.any()}
@@ -200,7 +208,7 @@ def _elsewhere(posterior: Posterior, situations: Situations, own: Bools) -> dict
 
     Who measured a config themselves will be their own next source: only the noise of a run is left.
     """
-    variance: dict[str | None, Floats] = {None: (posterior.noise_sd * situations.noise_scale) ** 2}
+    variance: dict[str | None, Floats] = {None: np.square(posterior.noise_sd * np.where(own, OWN_NOISE, 1.0))}
     for effect in posterior.specification.effects:
         if effect.transient:
             known = [situations.labels[key] for key in effect.keys if key in situations.labels]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
+from catalog.facts import Content
 from catalog.physics.kv import kv_shape
-from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes, accepted_tokens
+from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes, acceptance_elasticity, accepted_tokens
 from catalog.physics.weights import knows_bits, weight_bytes
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ FALLBACK_FLOPS_PER_BYTE = 100.0
 """Dense BF16 peak per byte/s of bandwidth where no peak is published; the device's own effect corrects it."""
 REFERENCE_ACCEPTANCE = 0.7
 """Acceptance of one draft token before anything is known; methods, models and workloads correct it by their effects."""
-SPECULATIVE_NOISE = 2.0
-"""How many drafts are accepted depends on the very text, which no source repeats: such rows scatter this much more."""
+CONTENT_SLOPES: dict[Content, str] = {content: f"{content} accepted" for content in get_args(Content)}
+"""By kind of text, the number that says whether drafts are of it: their ``acceptance`` slope where they are, else 0."""
 EXPERT_BYTES = 4e6
 """Bytes of a usual expert of one layer; smaller ones are read less well."""
 ONE_BUILD = ("llama.cpp", "ds4")
@@ -87,25 +88,28 @@ class Situations:
 
     @cached_property
     def numbers(self) -> Mapping[str, NDArray[np.float64]]:
-        """What is particular to each config and scales an effect: logarithms of units, drafts and matrix sizes."""
+        """What is particular to each config and scales an effect: logarithms of units and matrix sizes, and ``acceptance``.
+
+        The last is what log time gains per unit of the log odds that a draft is accepted: negative, and 0 without drafts.
+        """
         shapes = self.shapes
         matrices = np.maximum(shapes.experts * shapes.moe_layers, 1.0)
         return {
             "log units": self.log_units,
-            "log draft": np.log(self.draft_tokens + 1.0),
+            "acceptance": -acceptance_elasticity(self.draft_tokens, REFERENCE_ACCEPTANCE),
             "log expert": np.log2(np.maximum(shapes.expert_bytes / matrices, 1.0) / EXPERT_BYTES)
             * (shapes.experts > 0),
         }
 
     @cached_property
     def log_accepted(self) -> NDArray[np.float64]:
-        """Logarithm of the tokens a speculative step is expected to yield at the reference acceptance; 0 without drafts."""
-        return np.log(accepted_tokens(self.draft_tokens, REFERENCE_ACCEPTANCE))
+        """Their logarithm; 0 without drafts."""
+        return np.log(self.accepted)
 
-    @property
-    def noise_scale(self) -> NDArray[np.float64]:
-        """How much noisier than plain decoding a measurement of each config is."""
-        return np.where(self.draft_tokens > 0, SPECULATIVE_NOISE, 1.0)
+    @cached_property
+    def accepted(self) -> NDArray[np.float64]:
+        """Tokens a speculative step is expected to yield at the reference acceptance; 1 without drafts."""
+        return accepted_tokens(self.draft_tokens, REFERENCE_ACCEPTANCE)
 
     def load(
         self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any, routing: Any = SHARED_ROUTING
@@ -113,7 +117,17 @@ class Situations:
         """The workload's columns; what is the same for all configs stays a scalar."""
         given = (isl, osl, context, concurrency, kv_bytes_per_value, routing)
         tokens_in, tokens_out, cached, streams, value_bytes, together = (np.asarray(x, dtype=float) for x in given)
-        return Load(tokens_in, tokens_out, cached, streams, value_bytes, self.draft_tokens, self.block_draft, together)
+        return Load(
+            tokens_in,
+            tokens_out,
+            cached,
+            streams,
+            value_bytes,
+            self.draft_tokens,
+            self.accepted,
+            self.block_draft,
+            together,
+        )
 
 
 def draft(speculation: str) -> tuple[str | None, int]:

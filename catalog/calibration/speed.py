@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from catalog.calibration.hierarchy import TOTAL, Effect, Specification
+from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.physics import terms as physics
 
 OVERHEADS = ("step", "layer", "moe", "linear", "sequence")
@@ -48,6 +49,9 @@ DECODE = Specification(
         Effect("engine expert size", ("experts",), ("engine family",), 0.08, slope="log expert"),
         Effect("device experts", ("experts",), ("hardware", "engine family"), 0.08),
         Effect("experts by concurrency", ("experts",), ("engine family",), 0.05, slope="log tokens"),
+        Effect("engine company", ("weights", "experts"), ("engine family",), 0.1, slope="company"),
+        Effect("kernel company", ("weights", "experts"), ("engine family", "kernel"), 0.1, slope="company"),
+        Effect("device company", ("weights", "experts"), ("hardware", "engine family"), 0.1, slope="company"),
         Effect("engine cache", ("kv",), ("engine family",), 0.3),
         Effect("device cache", ("kv",), ("hardware", "engine family"), 0.3),
         Effect("body cache", ("kv",), ("body", "engine family"), 0.25),
@@ -74,6 +78,7 @@ DECODE = Specification(
         Effect("model quant", (TOTAL,), ("model", "quant"), 0.04),
         Effect("body device", (TOTAL,), ("body", "engine family", "hardware"), 0.05),
         Effect("config", (TOTAL,), ("config",), 0.05),
+        Effect("own", (TOTAL,), ("own", "config"), 0.15),
         Effect("engine units", (TOTAL,), ("engine family", "several"), 0.03, slope="log units"),
         Effect("device units", (TOTAL,), ("hardware", "engine family", "several"), 0.03, slope="log units"),
         Effect("body units", (TOTAL,), ("body", "engine family", "several"), 0.05, slope="log units"),
@@ -95,21 +100,25 @@ DECODE = Specification(
             "device concurrency", (TOTAL,), ("hardware", "engine family"), 0.08, slope="log concurrency", min_rows=3
         ),
         Effect("body concurrency", (TOTAL,), ("body", "engine family"), 0.04, slope="log concurrency", min_rows=3),
+        Effect("body company", (TOTAL,), ("body", "engine family"), 0.05, slope="company", min_rows=3),
         Effect("config concurrency", (TOTAL,), ("config",), 0.03, slope="log concurrency", min_rows=4),
         Effect("body context", (TOTAL,), ("body", "engine family"), 0.02, slope="log context", min_rows=3),
         Effect("config context", (TOTAL,), ("config",), 0.02, slope="log context", min_rows=4),
         Effect("method", (TOTAL,), ("method",), 0.25),
-        Effect("method length", (TOTAL,), ("method",), 0.2, slope="log draft"),
-        Effect("method body", (TOTAL,), ("method", "body"), 0.15),
+        Effect("method acceptance", (TOTAL,), ("method",), 0.5, slope="acceptance"),
+        Effect("method body", (TOTAL,), ("method", "body"), 0.4, slope="acceptance"),
         Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
-        Effect("method config", (TOTAL,), ("method", "config"), 0.3),
+        Effect("method config", (TOTAL,), ("method", "config"), 0.5, slope="acceptance"),
         Effect("method experts", ("experts",), ("method",), 0.2),
         Effect("method context", (TOTAL,), ("method", "engine family"), 0.05, slope="log context"),
         Effect("method concurrency", (TOTAL,), ("method",), 0.08, slope="log concurrency"),
-        Effect("method source", (TOTAL,), ("method", "source"), 0.15, transient=True),
-        Effect("content", (TOTAL,), ("speculative", "content"), 0.2, transient=True),
+        *(Effect(slope, (TOTAL,), ("speculative",), 0.7, slope=slope) for slope in CONTENT_SLOPES.values()),
+        Effect("source text", (TOTAL,), ("source", "speculative", "content"), 0.4, slope="acceptance", transient=True),
+        Effect("method source", (TOTAL,), ("method", "source"), 0.4, slope="acceptance", transient=True),
     ),
     sum=physics.DECODE_SUM,
+    least_noise=0.15,
+    repetition=0.3,
     usual=("config", "ragged", "ragged length", "engine concurrency", "device concurrency"),
 )
 

@@ -108,7 +108,7 @@ class Devices:
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of it: tokens, streams, bytes per cached value, draft tokens per step (0: no speculation)."""
+    """What is asked of it: tokens, streams, bytes per cached value, draft tokens per step (0: no speculation) and what they yield."""
 
     isl: Floats
     osl: Floats
@@ -116,6 +116,8 @@ class Load:
     concurrency: Floats
     kv_bytes_per_value: Floats
     draft_tokens: Floats
+    accepted: Floats
+    """Tokens that a step is expected to yield each stream."""
     block_draft: Floats
     routing: Floats
     """How independently tokens choose their experts: SHARED_ROUTING for real text, 1 for random weights."""
@@ -148,11 +150,12 @@ def prefill_ceiling_tok_s(shapes: Shapes, devices: Devices) -> Floats:
 
 
 def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats, total: Floats) -> dict[str, Floats]:
-    """Terms of the time per output token of one stream.
+    """Terms of the time per step of one stream.
 
-    ``prefill_s`` is the expected prefill of one request: servers that start B requests together interleave their
-    prefills with decoding. A stream meets (B-1)/2 of them on average over its osl tokens; the total throughput, where
-    ``total`` is 1, waits for all B-1. A speculative step is one wider step of draft_tokens + 1 tokens plus drafting.
+    A step yields one token, or with speculation ``accepted`` ones for one wider step of draft_tokens + 1 tokens plus
+    drafting. ``prefill_s`` is the expected prefill of one request: servers that start B requests together interleave
+    their prefills with decoding. A stream meets (B-1)/2 of them on average over the steps of its osl tokens; the total
+    throughput, where ``total`` is 1, waits for all B-1.
     """
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     streams = load.concurrency
@@ -178,7 +181,7 @@ def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats
         "link latency": several * shapes.layers * 2.0 * LAYER_SECONDS,
         "link": several * exchanged / devices.link_bytes_s,
         "draft": drafts * draft_bytes / bandwidth,
-        "interleave": (streams - 1.0) * (0.5 + 0.5 * total) * prefill_s / load.osl,
+        "interleave": (streams - 1.0) * (0.5 + 0.5 * total) * prefill_s * load.accepted / load.osl,
     }
 
 
@@ -268,3 +271,13 @@ PREFILL_SUM = Sum(streamed=("read",), computed=("dense", "experts", "attention")
 def accepted_tokens(draft_tokens: Floats, acceptance: float) -> Floats:
     """Expected tokens per speculative step: 1 + a + … + a^N for N drafts, each accepted with probability a."""
     return np.asarray((1.0 - acceptance ** (draft_tokens + 1.0)) / (1.0 - acceptance))
+
+
+def acceptance_elasticity(draft_tokens: Floats, acceptance: float) -> Floats:
+    """How much the logarithm of ``accepted_tokens`` gains per unit of the log odds a / (1 - a) of a draft; 0 without drafts.
+
+    With S the accepted tokens, d log S / d logit a = a · (1 - (N + 1) · a^N · (1 - a) / (1 - a^(N + 1))): as S = (1 - a^(N+1)) / (1 - a)
+    and d a / d logit a = a · (1 - a).
+    """
+    last = acceptance**draft_tokens
+    return np.asarray(acceptance * (1.0 - (draft_tokens + 1.0) * last * (1.0 - acceptance) / (1.0 - acceptance * last)))

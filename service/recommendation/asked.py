@@ -17,18 +17,20 @@ from catalog.importers.bounded import ImportFileError
 from catalog.prediction import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from modelpicker.wire.questions import RecommendQuestion
+    from modelpicker.wire.questions import PredictQuestion, RecommendQuestion, Task
     from modelpicker.wire.questions import Workload as WorkloadQuestion
 
     from catalog.catalog import Catalog
-    from catalog.facts import Model
+    from catalog.facts import Content, Model
     from catalog.prediction import Bools
     from catalog.table import Candidates
 
 GB = 1e9
 MOST_DRAFT_TOKENS = 64
+WRITES: Mapping[Task, Content] = {"coding": "code", "math": "math", "agentic": "agentic"}
+"""What kind of text a task has a model write: it says how often drafts are accepted. Other tasks write any kind."""
 UNLISTED = "unlisted"
 """Id of a machine that came with the question."""
 
@@ -72,7 +74,7 @@ def machine(catalog: Catalog, question: WorkloadQuestion) -> Hardware:
         raise BadQuestionError("hardware", f"{error}; GET /hardware lists all") from error
 
 
-def load(catalog: Catalog, question: WorkloadQuestion, hardware: Hardware) -> Workload:
+def load(catalog: Catalog, question: RecommendQuestion | PredictQuestion, hardware: Hardware) -> Workload:
     """The workload with its defaults filled in. Raises BadQuestionError where the memory of the machine is not known."""
     budget = question.memory_gb * GB if question.memory_gb is not None else catalog.safe_budget_bytes(hardware)
     if budget is None:
@@ -87,6 +89,7 @@ def load(catalog: Catalog, question: WorkloadQuestion, hardware: Hardware) -> Wo
         question.kv_dtype,
         question.units,
         budget,
+        WRITES.get(question.task),
     )
 
 

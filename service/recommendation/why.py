@@ -29,9 +29,11 @@ def why(asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row
     step, ceiling = outcome.bytes_per_step[row] / GB, outcome.ceiling_tok_s[row]
     value, bound = outcome.decode_tok_s.value[row], BOUND_WORDS[BOUNDS[int(outcome.bound[row])]]
     drafted = " with every draft accepted" if asked.candidates.speculative[row] else ""
+    content = asked.workload.content
+    written = f" of {content}" if drafted and content else ""
     speed = (
         f"a step reads {step:.1f} GB, so {asked.hardware.name} can do at most {ceiling:.0f} tok/s{drafted}; "
-        f"{value:.1f} are expected ({bound})"
+        f"{value:.1f} are expected{written} ({bound})"
     )
     basis = BASES[int(outcome.basis[row])]
     evidence = {

@@ -60,6 +60,9 @@ Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
 
 
+TASK = "what the model is for: sets the quality index and, for coding, math and agentic, how often drafts are accepted"
+
+
 class Question(BaseModel):
     """Base of all requests: immutable, and unknown fields are refused."""
 
@@ -139,7 +142,7 @@ class Limits(Question):
     min_quality: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = Field(
         None, description="quality index 0-100 for the task"
     )
-    task: Task = Field("general", description="what the quality index is for")
+    task: Task = Field("general", description=TASK)
     quant: Filter = Field((), description="quant ids")
     engine: Filter = Field((), description="engine ids")
     speculation: SpeculationPolicy = Field("allow", description="allow, never or only speculative configs")
@@ -193,7 +196,7 @@ class CompareQuestion(Workload):
     config: Annotated[tuple[ConfigName, ...], BeforeValidator(_split), Field(min_length=2, max_length=10)] = Field(
         description="model/quant/engine, with /speculation and @hardware or @hardware:units where they differ"
     )
-    task: Task = Field("general", description="what the quality index is for")
+    task: Task = Field("general", description=TASK)
 
 
 class PredictQuestion(Workload):
@@ -205,7 +208,7 @@ class PredictQuestion(Workload):
     speculation: Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9][a-z0-9.-]*$")] = Field(
         "none", description="none, or a method: mtp-5, eagle3..."
     )
-    task: Task = Field("general", description="what the quality index is for")
+    task: Task = Field("general", description=TASK)
 
 
 class MeasurementsQuestion(Question):
