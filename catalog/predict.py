@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from catalog.calibration.model import numbers, ragged
+from catalog.calibration.model import lengths, numbers, ragged
 from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.physics import terms as physics
 from catalog.physics.kv import kv_bytes_per_value
@@ -15,9 +16,7 @@ from catalog.physics.memory import memory_bytes
 from catalog.prediction import Estimate, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from catalog.physics.terms import Load
+    from catalog.physics.terms import Load, Parts
     from catalog.prediction import Floats, Ints
     from catalog.table import Candidates
 
@@ -31,18 +30,21 @@ ZERO, ONE = np.zeros(()), np.ones(())
 
 
 class Timed(NamedTuple):
-    """Physical terms of a time with what scales them, and the median log seconds they add up to."""
+    """Seconds of a decode step: without and of the prefills in between, and what is added to the logarithm of both."""
 
-    log_s: Floats
-    terms: Mapping[str, Floats]
-    scales: Mapping[str, Floats]
+    step_s: Floats
+    interleaved_s: Floats
+    log_added: Floats
+    log_least: Floats
 
     def take(self, rows: Ints) -> Timed:
-        """The same for some rows; what is one number for all stays so."""
-        terms, scales = (
-            {name: x[rows] if np.ndim(x) else x for name, x in columns.items()} for columns in (self.terms, self.scales)
-        )
-        return Timed(self.log_s[rows], terms, scales)
+        """The same for some rows."""
+        return Timed(*(x[rows] if np.ndim(x) else x for x in self))
+
+    def log_s(self, prefills: float = 1.0, log_more: Floats = ZERO) -> Floats:
+        """Log seconds per token with so many times the prefills; never less than the best read takes."""
+        log_s = np.log(self.step_s + prefills * self.interleaved_s) + self.log_added + log_more
+        return np.maximum(log_s, self.log_least)
 
 
 class Outcome:
@@ -57,7 +59,7 @@ class Outcome:
         asked = (workload.isl, workload.osl, workload.context, workload.concurrency)
         self._isl, self._osl, self._context, self._streams = (np.asarray(x, dtype=float) for x in asked)
         self._kv_bytes_per_value = kv_bytes_per_value(workload.kv_dtype)
-        self._pace: dict[int, Timed] = {}
+        self._timed: dict[int, Timed] = {}
         self.basis = candidates.basis
 
     def take(self, candidates: Candidates, rows: Ints) -> Outcome:
@@ -66,19 +68,19 @@ class Outcome:
         Paces of decoding that are known already are not worked out again.
         """
         few = Outcome(candidates, self._workload)
-        few._pace = {streams: pace.take(rows) for streams, pace in self._pace.items()}
+        few._timed = {streams: timed.take(rows) for streams, timed in self._timed.items()}
         return few
 
     @cached_property
     def decode_tok_s(self) -> Estimate:
         """Tokens per second of one stream; company makes none faster."""
-        log_s = self._at_streams({n: self._each(n).log_s for n in self._steps})
+        log_s = self._at_streams([self._each(n).log_s() for n in self._steps])
         return Estimate(np.minimum(np.exp(-log_s), self.ceiling_tok_s), lambda: self._decode_sd, self.ceiling_tok_s)
 
     @cached_property
     def decode_total_tok_s(self) -> Estimate:
         """Tokens per second of all streams together, until the last one ends."""
-        log_s = self._at_streams({n: self._together(n) for n in self._steps})
+        log_s = self._at_streams([self._together(n) for n in self._steps])
         streams, ceiling = self._streams, self.ceiling_tok_s
         value = streams * np.minimum(np.exp(-log_s), ceiling)
         return Estimate(value, lambda: self._decode_sd, streams * ceiling)
@@ -86,14 +88,14 @@ class Outcome:
     @cached_property
     def single_stream_tok_s(self) -> Floats:
         """Decode speed of a stream alone."""
-        alone = self._ceiling(self._load(self._halfway, 1))
-        return np.minimum(np.exp(-self._each(1).log_s), alone)
+        load = self._load(self._halfway, 1)
+        alone = self._ceiling(load, physics.step_bytes(self._situations.shapes, load))
+        return np.minimum(np.exp(-self._each(1).log_s()), alone)
 
     @cached_property
     def prefill_tok_s(self) -> Estimate:
         """Prompt tokens per second of one request."""
-        ceiling = physics.prefill_ceiling_tok_s(self._situations.shapes, self._situations.devices)
-        return Estimate(self._isl / self._prefill_s, lambda: self._prefill_sd, ceiling)
+        return Estimate(self._isl / self._prefill_s, lambda: self._prefill_sd, self._prefill_ceiling_tok_s)
 
     @cached_property
     def ttft_ms(self) -> Estimate:
@@ -123,7 +125,7 @@ class Outcome:
     @cached_property
     def ceiling_tok_s(self) -> Floats:
         """Tokens per second of one stream that no engine can exceed; all drafts accepted, where there are drafts."""
-        return self._ceiling(self._asked)
+        return self._ceiling(self._asked, self.bytes_per_step)
 
     @property
     def efficiency(self) -> Floats:
@@ -181,81 +183,113 @@ class Outcome:
     def _load(self, context: Floats, streams: int | Floats) -> Load:
         return self._situations.load(self._isl, self._osl, context, streams, self._kv_bytes_per_value)
 
-    def _ceiling(self, load: Load) -> Floats:
-        most = physics.decode_ceiling_tok_s(self._situations.shapes, self._situations.devices, load)
-        return most * (load.draft_tokens + 1.0)
-
-    def _numbers(self, load: Load) -> dict[str, Floats]:
-        """What scales the effects on decoding: the load's logarithms and, where it is known, the kind of text."""
-        content = self._workload.content
-        texts = {CONTENT_SLOPES[content]: self._situations.numbers["acceptance"]} if content else {}
-        return numbers(self._situations, load) | texts
+    def _ceiling(self, load: Load, bytes_per_step: Floats) -> Floats:
+        shapes, devices = self._situations.shapes, self._situations.devices
+        return physics.decode_ceiling_tok_s(shapes, devices, load, bytes_per_step) * (load.draft_tokens + 1.0)
 
     @property
     def _steps(self) -> list[int]:
         """1, 2, 4... streams up to those asked, and the next one where they are no power of two."""
         return [1 << i for i in range((int(np.max(self._streams)) - 1).bit_length() + 1)]
 
-    def _at_streams(self, log_token_s: Mapping[int, Floats]) -> Floats:
+    def _at_streams(self, log_token_s: list[Floats]) -> Floats:
         """Log seconds per token at the asked streams, never falling with them: company makes no stream faster.
 
         ``log_token_s`` is what the calibration says at each of ``_steps``. Straight between two of them in the
         logarithm of streams.
         """
-        slowest = np.maximum.accumulate(np.stack([log_token_s[n] for n in self._steps]), axis=0)
-        place = np.log2(np.broadcast_to(self._streams, slowest.shape[1]))
-        below, rows = np.floor(place).astype(np.int64), np.arange(len(place))
+        slowest = list(accumulate(log_token_s, np.maximum))
+        place = np.log2(self._streams)
+        below = np.floor(place).astype(np.int64)
         above = np.minimum(below + 1, len(slowest) - 1)
-        return np.asarray(slowest[below, rows] + (place - below) * (slowest[above, rows] - slowest[below, rows]))
+        if np.ndim(place):
+            table, rows = np.stack(slowest), np.arange(len(place))
+            lower, upper = table[below, rows], table[above, rows]
+        else:
+            lower, upper = slowest[below], slowest[above]
+        return np.asarray(lower + (place - below) * (upper - lower) if np.any(place > below) else lower)
 
     def _each(self, streams: int) -> Timed:
-        """Seconds per token of one of so many streams, over its own output."""
-        if streams not in self._pace:
-            load = self._load(self._halfway, streams)
-            scales = self._numbers(load)
-            waits = np.exp(self._prompt(streams).log_s) if streams > 1 else np.zeros(len(self._candidates))
-            terms = physics.decode_terms(self._situations.shapes, self._situations.devices, load, waits, ZERO)
-            log_s = self._candidates.decode.log_time(terms, scales) - self._situations.log_accepted
-            self._pace[streams] = Timed(log_s, terms, scales)
-        return self._pace[streams]
+        """A step of so many streams."""
+        if streams not in self._timed:
+            pace, situations = self._candidates.paces.at(streams), self._situations
+            parts = pace.parts.plus(self._cache, streams)
+            others = ZERO
+            if streams > 1:
+                load = self._load(self._halfway, streams)
+                waits = physics.interleaved_s(load, np.exp(self._prompt_log_s(streams)), ZERO)
+                others = waits * self._candidates.decode.factor["interleave"]
+            least = np.log(parts.least) - situations.log_accepted
+            log_added = pace.log_added + self._log_added
+            self._timed[streams] = Timed(physics.DECODE_SUM.total(parts), others, log_added, least)
+        return self._timed[streams]
 
     def _together(self, streams: int) -> Floats:
-        """Log seconds per token of each stream if all are timed until the last one ends."""
+        """Log seconds per token of each stream if all are timed until the last one ends: it waits for all prefills."""
         each = self._each(streams)
         if streams == 1:
-            return each.log_s
-        terms = {**each.terms, "interleave": 2.0 * each.terms["interleave"]}
-        scales = {**each.scales, **ragged(self._load(self._halfway, streams), ONE)}
-        return self._candidates.decode.log_time(terms, scales) - self._situations.log_accepted
-
-    def _prompt(self, streams: int | Floats) -> Timed:
-        """Seconds of one prompt's prefill while so many wait together; never below what compute allows."""
-        shapes, devices = self._situations.shapes, self._situations.devices
-        load = self._load(self._context, streams)
-        terms, scales = physics.prefill_terms(shapes, devices, load, ZERO), numbers(self._situations, load)
-        least = np.log(self._isl / physics.prefill_ceiling_tok_s(shapes, devices))
-        return Timed(np.maximum(self._candidates.prefill.log_time(terms, scales), least), terms, scales)
+            return each.log_s()
+        ends = ragged(self._load(self._halfway, streams), ONE)
+        return each.log_s(2.0, self._candidates.decode.added(ends))
 
     @cached_property
-    def _asked_prompt(self) -> Timed:
-        return self._prompt(self._streams)
+    def _cache(self) -> Parts:
+        """Reading one stream's cache."""
+        load = self._load(self._halfway, 1)
+        terms = physics.cache_terms(self._situations.shapes, self._situations.devices, load)
+        return physics.DECODE_SUM.fold(self._candidates.decode.scaled(terms, {}))
+
+    @cached_property
+    def _log_added(self) -> Floats:
+        """What lengths and the kind of text add to a step's log seconds."""
+        return self._candidates.decode.added(lengths(self._asked) | self._texts)
+
+    @property
+    def _texts(self) -> dict[str, Floats]:
+        """What scales the acceptance of drafts, where the kind of text is known."""
+        content = self._workload.content
+        return {CONTENT_SLOPES[content]: self._situations.numbers["acceptance"]} if content else {}
+
+    def _prompt(self, streams: int | Floats) -> Parts:
+        """One prompt's prefill while so many wait together."""
+        shapes, devices = self._situations.shapes, self._situations.devices
+        batches = physics.batch_terms(shapes, devices, self._load(self._context, streams))
+        return self._prompt_alone.plus(physics.PREFILL_SUM.fold(self._candidates.prefill.scaled(batches, {})))
+
+    @cached_property
+    def _prompt_alone(self) -> Parts:
+        """What of a prefill does not depend on who waits beside it."""
+        shapes, devices = self._situations.shapes, self._situations.devices
+        terms = physics.prompt_terms(shapes, devices, self._load(self._context, 1))
+        return physics.PREFILL_SUM.fold(self._candidates.prefill.scaled(terms, {}))
+
+    def _prompt_log_s(self, streams: int | Floats, first: Floats = ZERO) -> Floats:
+        """Log seconds of one prompt's prefill while so many wait together; never below what compute allows."""
+        prefill, load = self._candidates.prefill, self._load(self._context, streams)
+        seconds = physics.PREFILL_SUM.total(self._prompt(streams)) + first
+        log_s = np.log(seconds) + prefill.log_total + prefill.added(numbers(self._situations, load))
+        return np.maximum(log_s, np.log(self._isl / self._prefill_ceiling_tok_s))
+
+    @cached_property
+    def _prefill_ceiling_tok_s(self) -> Floats:
+        return physics.prefill_ceiling_tok_s(self._situations.shapes, self._situations.devices)
 
     @cached_property
     def _prefill_s(self) -> Floats:
-        return np.exp(self._asked_prompt.log_s)
+        return np.exp(self._prompt_log_s(self._streams))
 
     @cached_property
     def _first_token_s(self) -> Floats:
         """What the first token takes beyond the prefill: tokenising, scheduling, the first step, as measured TTFTs show."""
-        prompt = self._asked_prompt
-        first = {**prompt.terms, "first": np.asarray(10.0 * physics.STEP_SECONDS)}
-        with_first = np.exp(self._candidates.prefill.log_time(first, numbers(self._situations, self._asked)))
-        return np.maximum(with_first - self._prefill_s, 0.0)
+        first = physics.FIRST_SECONDS * self._candidates.prefill.factor["first"]
+        return np.asarray(np.exp(self._prompt_log_s(self._streams, first)) - self._prefill_s)
 
     @cached_property
     def _prefill_sd(self) -> Floats:
-        prompt, prefill = self._asked_prompt, self._candidates.prefill
-        return prefill.log_sd(prefill.shares(prompt.terms, prompt.scales), numbers(self._situations, self._asked))
+        shapes, devices, prefill = self._situations.shapes, self._situations.devices, self._candidates.prefill
+        load = self._load(self._context, self._streams)
+        terms, scales = physics.prefill_terms(shapes, devices, load, ZERO), numbers(self._situations, load)
+        return prefill.log_sd(prefill.shares(terms, scales), scales)
 
     @cached_property
     def _decode_share(self) -> dict[str, Floats]:
@@ -264,11 +298,17 @@ class Outcome:
         step = np.floor(np.log2(streams)).astype(np.int64)
         found: dict[str, Floats] = {}
         for i in np.unique(step).tolist() or [0]:
-            pace = self._each(1 << i)
-            for term, share in self._candidates.decode.shares(pace.terms, pace.scales).items():
+            for term, share in self._shares(1 << i).items():
                 found[term] = np.where(step == i, share, found.get(term, ZERO))
         return found
 
+    def _shares(self, streams: int) -> dict[str, Floats]:
+        """Each term's share in a step of so many streams."""
+        load, shapes, devices = self._load(self._halfway, streams), self._situations.shapes, self._situations.devices
+        waits = np.exp(self._prompt_log_s(streams)) if streams > 1 else ZERO
+        terms = physics.decode_terms(shapes, devices, load, waits, ZERO)
+        return self._candidates.decode.shares(terms, numbers(self._situations, load) | self._texts)
+
     @cached_property
     def _decode_sd(self) -> Floats:
-        return self._candidates.decode.log_sd(self._decode_share, self._numbers(self._asked))
+        return self._candidates.decode.log_sd(self._decode_share, numbers(self._situations, self._asked) | self._texts)

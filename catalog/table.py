@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,13 @@ from catalog.calibration.evidence import measured_here
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe, kernel
 from catalog.configs import ConfigKey, cannot_load, cannot_run
+from catalog.pace import Paces
 from catalog.physics.memory import Footprint, columns, footprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from catalog.calibration.situations import Config
     from catalog.catalog import Catalog
@@ -53,6 +56,7 @@ class Candidates:
     evidence: Floats
     """How near measurements are, 0-1: of this config 1; of its engine on this machine 1/2; of its kernels anywhere 1/4."""
     context_limit: Ints
+    paces: Paces
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -76,10 +80,20 @@ class Candidates:
             found.setdefault(config.model.family, []).append(i)
         return {family: np.array(rows, dtype=np.int64) for family, rows in found.items()}
 
+    @cached_property
+    def speculations(self) -> NDArray[np.object_]:
+        """Each config's speculation."""
+        return np.array([key.speculation for key in self.keys], dtype=object)
+
+    @cached_property
+    def copies(self) -> Bools:
+        """Whether each config's model is derived from another."""
+        return np.array([config.model.derivative_of is not None for config in self.configs], dtype=bool)
+
     def take(self, rows: Any) -> Candidates:
         """The same columns for some of the rows."""
         taken: Candidates = _take(self, np.asarray(rows))
-        return taken
+        return replace(taken, paces=self.paces.of(taken.situations, taken.decode, rows))
 
     def unsupported_reason(self, row: int) -> str:
         """Why the engine cannot run this config here, in a sentence."""
@@ -94,6 +108,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
     measured = np.array([bool(rows) for rows in usable], dtype=bool)
     own = np.array([any(map(measured_here, rows)) for rows in usable], dtype=bool)
     basis = _basis(catalog, configs, measured)
+    decode = prepare(catalog.speed.decode, situations, own)
     return Candidates(
         hardware,
         units,
@@ -102,7 +117,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         situations,
         _footprints(configs),
         prepare(catalog.speed.prefill, situations, own),
-        prepare(catalog.speed.decode, situations, own),
+        decode,
         _index([k.model for k in keys], catalog.model_ids),
         _index([k.quant for k in keys], catalog.quant_ids),
         _index([k.engine for k in keys], catalog.engine_ids),
@@ -115,6 +130,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         basis,
         _evidence(catalog, configs, basis),
         np.array([c.model.context_limit or 0 for c in configs], dtype=np.int64),
+        Paces(situations, decode),
     )
 
 
@@ -162,7 +178,7 @@ def _evidence(catalog: Catalog, configs: list[Config], basis: Ints) -> Floats:
 def join(tables: Sequence[Candidates]) -> Candidates:
     """The rows of several tables one after the other, in the order given; machine and units are the first one's."""
     joined: Candidates = _join(tables)
-    return joined
+    return replace(joined, paces=Paces(joined.situations, joined.decode))
 
 
 def _join(tables: Sequence[Any]) -> Any:

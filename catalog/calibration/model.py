@@ -90,12 +90,24 @@ def _version(lesson: Lesson) -> str | None:
 
 def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
     """The slopes' numbers: logarithms of what a workload can scale."""
+    return {**lengths(load), **company(situations, load)}
+
+
+def lengths(load: Load) -> dict[str, Floats]:
+    """Those that lengths decide."""
     return {
         "log context": np.log2(1.0 + load.context / CONTEXT_SCALE),
         "log prompt": np.log2(np.maximum(load.isl, 1.0) / PROMPT_SCALE),
+    }
+
+
+def company(situations: Situations, load: Load) -> dict[str, Floats]:
+    """Those that the number of streams and the config decide."""
+    tokens = load.concurrency * (load.draft_tokens + 1.0)
+    return {
         "log concurrency": np.log2(load.concurrency),
-        "log tokens": np.log2(load.concurrency * (load.draft_tokens + 1.0)),
-        "company": np.where(load.concurrency * (load.draft_tokens + 1.0) > 1.0, 1.0, 0.0),
+        "log tokens": np.log2(tokens),
+        "company": np.where(tokens > 1.0, 1.0, 0.0),
         **situations.numbers,
         **ragged(load, np.zeros(())),
     }

@@ -18,7 +18,7 @@ from catalog.calibration.intervals import scales
 from catalog.calibration.situations import CONTENT_SLOPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from catalog.calibration.hierarchy import Floats, Ints
     from catalog.calibration.situations import Situations
@@ -47,6 +47,8 @@ class Prepared:
     slopes: Mapping[tuple[str, str], Floats]
     """(term or TOTAL, slope) → (n,): what each unit of the slope's number adds to the logarithm."""
     coordinates: tuple[tuple[tuple[str, ...], str | None], ...]
+    of_terms: Floats
+    """(coordinates, terms + 1): 1 where a coordinate scales a term, in the order of the specification's base; the last is the whole."""
     onto: Floats
     """(effects, coordinates): 1 where an effect acts on a coordinate."""
     columns: Ints
@@ -109,32 +111,42 @@ class Prepared:
 
     def log_time(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
         """Median log seconds; never less than the best read there is takes."""
-        log_total, total = self.log_total, self.posterior.specification.sum
-        for (term, slope), amount in self.slopes.items():
-            if term == TOTAL and slope in numbers:
-                log_total = log_total + amount * numbers[slope]
-        log_s = np.log(total.seconds(self._scaled(terms, numbers))) + log_total
-        return np.maximum(log_s, np.log(terms[total.least])) if total.least else log_s
+        total = self.posterior.specification.sum
+        times = self.scaled(terms, numbers)
+        log_s = np.log(total.seconds(times)) + self.log_total + self.added(numbers)
+        return np.maximum(log_s, np.log(times[total.least])) if total.least else log_s
 
     def shares(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> dict[str, Floats]:
         """Each term's share in the median."""
-        return self.posterior.specification.sum.shares(self._scaled(terms, numbers))
+        return self.posterior.specification.sum.shares(self.scaled(terms, numbers))
 
-    def _scaled(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Seconds by term, each times its factor."""
+    def scaled(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Seconds by term, each times its factor at these numbers."""
         times = {term: x * self.factor[term] for term, x in terms.items()}
         for (term, slope), amount in self.slopes.items():
             if term != TOTAL and term in times and slope in numbers and np.any(numbers[slope]):
                 times[term] = times[term] * np.exp(amount * numbers[slope])
         return times
 
+    def added(self, numbers: Mapping[str, Floats]) -> Floats:
+        """What these numbers add to the logarithm of the whole."""
+        amounts = (
+            amount * numbers[slope]
+            for (term, slope), amount in self.slopes.items()
+            if term == TOTAL and slope in numbers and np.any(numbers[slope])
+        )
+        return np.asarray(sum(amounts, np.zeros(())))
+
     def log_sd(self, share: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
         """Standard deviation of log seconds, as another source would measure them."""
         count = len(self.log_total)
-        weights = np.empty((count, len(self.coordinates)))
-        for i, (terms, slope) in enumerate(self.coordinates):
-            amount = np.float64(1.0) if terms == (TOTAL,) else sum(share[t] for t in terms)
-            weights[:, i] = amount * (numbers.get(slope, 0.0) if slope else 1.0)
+        parts = np.ones((len(self.posterior.specification.base) + 1, count))
+        for part, term in zip(parts, self.posterior.specification.base, strict=False):
+            part[:] = share[term]
+        weights = (self.of_terms @ parts).T
+        for i, (_, slope) in enumerate(self.coordinates):
+            if slope:
+                weights[:, i] *= numbers.get(slope, 0.0)
         if 0 < count <= FEW:
             known = np.einsum("ni,nij,nj->n", weights, np.stack([self._covariance(i) for i in range(count)]), weights)
         else:
@@ -198,7 +210,7 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     factor = {term: np.exp(column) for term, column in constant.items() if term != TOTAL}
     slopes = {key: amount for key, amount in slopes.items() if amount.any()}
     return Prepared(
-        posterior, factor, constant[TOTAL], slopes, coordinates, onto, columns, amounts, unseen, elsewhere, scale,
+        posterior, factor, constant[TOTAL], slopes, coordinates, _of_terms(coordinates, specification.base), onto, columns, amounts, unseen, elsewhere, scale,
         np.arange(len(situations)), {},
     )  # fmt: skip
 
@@ -224,6 +236,10 @@ def _static(effect: Effect, static: Mapping[str, Floats]) -> Floats | float:
 
 def _slope(effect: Effect) -> str | None:
     return effect.slope if effect.slope in WORKLOAD_SLOPES else None
+
+
+def _of_terms(coordinates: tuple[tuple[tuple[str, ...], str | None], ...], terms: Iterable[str]) -> Floats:
+    return np.array([[term in scaled for term in (*terms, TOTAL)] for scaled, _ in coordinates], dtype=float)
 
 
 def _coordinates(effects: list[Effect]) -> tuple[tuple[tuple[str, ...], str | None], ...]:

@@ -30,6 +30,8 @@ STEP_SECONDS = 1e-3
 """Unit of the overhead per step: sampling, scheduling, detokenising."""
 SEQUENCE_SECONDS = 1e-4
 """Unit of the overhead per stream and step."""
+FIRST_SECONDS = 1e-2
+"""Unit of what a first token takes beyond the prefill."""
 PREFILL_BATCH = 2048
 """Tokens of a prompt that go through the weights together."""
 SHARED_ROUTING = 0.95
@@ -135,10 +137,10 @@ def step_bytes(shapes: Shapes, load: Load) -> Floats:
     return shapes.dense_bytes + shapes.expert_bytes * share + cache
 
 
-def decode_ceiling_tok_s(shapes: Shapes, devices: Devices, load: Load) -> Floats:
+def decode_ceiling_tok_s(shapes: Shapes, devices: Devices, load: Load, bytes_per_step: Floats) -> Floats:
     """Tokens per second of one stream that no engine can exceed without speculation: bandwidth over bytes, or peak over FLOPs."""
     together = np.where(load.concurrency > 1, devices.units, devices.parallel)
-    memory = step_bytes(shapes, load) / (devices.bandwidth_bytes_s * together)
+    memory = bytes_per_step / (devices.bandwidth_bytes_s * together)
     compute = 2.0 * shapes.active_params * load.concurrency / (devices.peak_flops * together)
     return 1.0 / np.maximum(memory, compute)
 
@@ -150,12 +152,16 @@ def prefill_ceiling_tok_s(shapes: Shapes, devices: Devices) -> Floats:
 
 
 def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats, total: Floats) -> dict[str, Floats]:
-    """Terms of the time per step of one stream.
+    """Terms of the time per step of one stream: the step itself, every stream's cache, and the prefills in between."""
+    step, cache = step_terms(shapes, devices, load), cache_terms(shapes, devices, load)
+    reachable = step["reachable"] + cache["reachable"]
+    return {**step, **cache, "reachable": reachable, "interleave": interleaved_s(load, prefill_s, total)}
 
-    A step yields one token, or with speculation ``accepted`` ones for one wider step of draft_tokens + 1 tokens plus
-    drafting. ``prefill_s`` is the expected prefill of one request: servers that start B requests together interleave
-    their prefills with decoding. A stream meets (B-1)/2 of them on average over the steps of its osl tokens; the total
-    throughput, where ``total`` is 1, waits for all B-1.
+
+def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats]:
+    """Terms of a step that the number of streams decides alone, whatever their lengths.
+
+    A step yields one token, or with speculation ``accepted`` ones for one wider step of draft_tokens + 1 tokens plus drafting.
     """
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     streams = load.concurrency
@@ -166,12 +172,10 @@ def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats
     draft_bytes = shapes.head_bytes + shapes.dense_bytes / np.maximum(shapes.layers, 1.0)
     exchanged = shapes.layers * 2.0 * streams * shapes.hidden_size * 2.0
     weights, experts = shapes.dense_bytes / bandwidth, shapes.expert_bytes * share / bandwidth
-    cache = streams * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value) / bandwidth
     return {
         "weights": weights,
         "experts": experts,
-        "kv": cache,
-        "reachable": (weights + experts + cache) * (devices.bandwidth_bytes_s / devices.reachable_bytes_s),
+        "reachable": (weights + experts) * (devices.bandwidth_bytes_s / devices.reachable_bytes_s),
         "compute": 2.0 * tokens * shapes.active_params / (devices.peak_flops * devices.parallel),
         "step": np.full(len(shapes), STEP_SECONDS),
         "layer": shapes.layers * LAYER_SECONDS,
@@ -181,38 +185,89 @@ def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats
         "link latency": several * shapes.layers * 2.0 * LAYER_SECONDS,
         "link": several * exchanged / devices.link_bytes_s,
         "draft": drafts * draft_bytes / bandwidth,
-        "interleave": (streams - 1.0) * (0.5 + 0.5 * total) * prefill_s * load.accepted / load.osl,
     }
 
 
+def cache_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats]:
+    """Terms of reading every stream's cache: in proportion to the streams."""
+    bandwidth = devices.bandwidth_bytes_s * devices.parallel
+    cache = load.concurrency * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value) / bandwidth
+    return {"kv": cache, "reachable": cache * (devices.bandwidth_bytes_s / devices.reachable_bytes_s)}
+
+
+def interleaved_s(load: Load, prefill_s: Floats, total: Floats) -> Floats:
+    """Seconds of others' prefills per step: servers that start B requests together interleave them with decoding.
+
+    A stream meets (B-1)/2 of them, each of ``prefill_s``, on average over the steps of its osl tokens; the total throughput,
+    where ``total`` is 1, waits for all B-1.
+    """
+    return (load.concurrency - 1.0) * (0.5 + 0.5 * total) * prefill_s * load.accepted / load.osl
+
+
 def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -> dict[str, Floats]:
-    """Terms of one request's share in a prefill; ``first`` is 1 where the time to the first token is meant.
+    """Terms of one request's share in a prefill; ``first`` is 1 where the time to the first token is meant."""
+    return {
+        **prompt_terms(shapes, devices, load),
+        **batch_terms(shapes, devices, load),
+        "first": first * FIRST_SECONDS,
+    }
+
+
+def prompt_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats]:
+    """What one request's prompt costs, whoever waits beside it.
 
     isl tokens are pushed through the body of the model (the output head only sees the last), each attending to the
-    history and to those before it; the weights are read once per batch of PREFILL_BATCH tokens, which requests that
-    wait together fill together.
+    history and to those before it.
     """
     peak = devices.peak_flops * devices.parallel
     history = np.maximum(load.context - load.isl, 0.0)
     pairs_full = load.isl * (history + load.isl / 2.0)
     pairs_window = load.isl * np.minimum(history + load.isl / 2.0, shapes.kv_window_tokens)
     attention = pairs_full * shapes.attention_full_flops + pairs_window * shapes.attention_window_flops
-    together = load.concurrency * load.isl
-    batches = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
-    touched = expert_share(shapes, np.minimum(together, PREFILL_BATCH) ** load.routing)
-    read = shapes.dense_bytes + shapes.expert_bytes * touched
     several = (devices.units > 1).astype(float)
     exchanged = shapes.layers * 2.0 * load.isl * shapes.hidden_size * 2.0
     return {
         "dense": 2.0 * load.isl * (shapes.dense_params - shapes.head_params) / peak,
         "experts": 2.0 * load.isl * shapes.expert_params * shapes.routed_share / peak,
         "attention": attention / (devices.attention_peak_flops * devices.parallel),
-        "read": batches * read / (devices.bandwidth_bytes_s * devices.parallel),
-        "layer": batches * shapes.layers * 10.0 * LAYER_SECONDS,
         "request": np.full(len(shapes), 10.0 * STEP_SECONDS),
         "link": several * exchanged / devices.link_bytes_s,
-        "first": first * 10.0 * STEP_SECONDS,
     }
+
+
+def batch_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats]:
+    """A request's share in reading the weights, once per PREFILL_BATCH tokens, which requests that wait together fill together."""
+    together = load.concurrency * load.isl
+    batches = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
+    touched = expert_share(shapes, np.minimum(together, PREFILL_BATCH) ** load.routing)
+    read = shapes.dense_bytes + shapes.expert_bytes * touched
+    return {
+        "read": batches * read / (devices.bandwidth_bytes_s * devices.parallel),
+        "layer": batches * shapes.layers * 10.0 * LAYER_SECONDS,
+    }
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Terms added up by how they add, in seconds: what is streamed, what the best read of it takes, what is computed, the rest."""
+
+    streamed: Floats
+    least: Floats
+    computed: Floats
+    added: Floats
+
+    def take(self, rows: Any) -> Parts:
+        """The same for some of the configs."""
+        return Parts(self.streamed[rows], self.least[rows], self.computed[rows], self.added[rows])
+
+    def plus(self, other: Parts, times: float = 1.0) -> Parts:
+        """These and so many times others."""
+        return Parts(
+            self.streamed + times * other.streamed,
+            self.least + times * other.least,
+            self.computed + times * other.computed,
+            self.added + times * other.added,
+        )
 
 
 @dataclass(frozen=True)
@@ -227,40 +282,51 @@ class Sum:
     computed: tuple[str, ...]
     least: str | None = None
 
+    def fold(self, terms: Mapping[str, Floats]) -> Parts:
+        """Terms, or some of them, added up by how they add."""
+        mine = {*self.streamed, *self.computed, self.least}
+        names = (self.streamed, (self.least,), self.computed, [name for name in terms if name not in mine])
+        none = np.zeros(())
+        return Parts(*(np.asarray(sum((terms[x] for x in group if x and x in terms), none)) for group in names))
+
+    def total(self, parts: Parts) -> Floats:
+        """Seconds of all parts together."""
+        return self._busy(parts) + parts.added
+
     def seconds(self, terms: Mapping[str, Floats]) -> Floats:
         """The total of all terms."""
-        return self._parts(terms)[4]
+        return self.total(self.fold(terms))
 
     def shares(self, terms: Mapping[str, Floats]) -> dict[str, Floats]:
         """Each term's share in the total: its elasticity d log total / d log term."""
-        said, memory, compute, busy, total = self._parts(terms)
-        by_memory, by_compute = ((x / busy) ** (SHARPNESS - 1) / total for x in (memory, compute))
+        parts = self.fold(terms)
+        said, memory, busy = parts.streamed, self._memory(parts), self._busy(parts)
+        total = busy + parts.added
+        by_memory, by_compute = ((x / busy) ** (SHARPNESS - 1) / total for x in (memory, parts.computed))
         found = {name: x / total for name, x in terms.items()}
         found |= {name: terms[name] * by_compute for name in self.computed}
         found |= {name: terms[name] * by_memory * (said / memory) ** (LEAST_SHARPNESS - 1) for name in self.streamed}
         if self.least:
-            least = terms[self.least]
-            found[self.least] = least * by_memory * (least / memory) ** (LEAST_SHARPNESS - 1)
+            found[self.least] = parts.least * by_memory * (parts.least / memory) ** (LEAST_SHARPNESS - 1)
         return found
 
-    def _parts(self, terms: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """Memory as calibrated, memory, compute, the slower of the two, and the total."""
-        none = np.float64(0.0)
-        said = np.asarray(sum((terms[name] for name in self.streamed), none))
-        memory = _norm(said, terms[self.least], LEAST_SHARPNESS) if self.least else said
-        compute = np.asarray(sum((terms[name] for name in self.computed), none))
-        busy = _norm(memory, compute, SHARPNESS)
-        mine = {*self.streamed, *self.computed, self.least}
-        return said, memory, compute, busy, busy + sum((x for name, x in terms.items() if name not in mine), none)
+    def _memory(self, parts: Parts) -> Floats:
+        return _norm(parts.streamed, parts.least, LEAST_SHARPNESS) if self.least else parts.streamed
+
+    def _busy(self, parts: Parts) -> Floats:
+        """The slower of memory and compute."""
+        return _norm(self._memory(parts), parts.computed, SHARPNESS)
 
 
 def _norm(x: Floats, y: Floats, power: int) -> Floats:
-    """(x^p + y^p)^(1/p) for a power of two: squares and square roots cost a tenth of general powers."""
-    for _ in range(power.bit_length() - 1):
-        x, y = np.square(x), np.square(y)
+    """(x^p + y^p)^(1/p) for a power of two: squares and square roots, in place, cost a tenth of general powers."""
+    x, y = x * x, y * y
+    for _ in range(power.bit_length() - 2):
+        x *= x
+        y *= y
     total = x + y
     for _ in range(power.bit_length() - 1):
-        total = np.sqrt(total)
+        total = np.sqrt(total, out=total if total.ndim else None)
     return total
 
 

@@ -147,7 +147,7 @@ class Neighbourhood:
         for name in ("model", "quant", "engine"):
             same = getattr(table, f"{name}_index")[rows] == getattr(mine, f"{name}_index")[row]
             rows = rows[~same if name == field else same]
-        rows = np.array([i for i in rows.tolist() if table.keys[i].speculation == key.speculation], dtype=np.int64)
+        rows = rows[table.speculations[rows] == key.speculation]
         best = _heaviest(other, rows)
         if best is not None:
             yield self._found(field, getattr(key, field), getattr(table.keys[best], field), other, best)
@@ -248,7 +248,8 @@ def _heaviest(judged: Judged, rows: Ints) -> int | None:
     """The row with the most weight bytes: the least that had to be given up. Originals before copies, then the faster."""
     if len(rows) == 0:
         return None
-    outcome, configs = judged.outcome, judged.asked.candidates.configs
-    copies = np.array([configs[i].model.derivative_of is not None for i in rows])
-    keys = (rows, -outcome.decode_tok_s.value[rows], -outcome.weights_bytes[rows], copies)
+    if len(rows) == 1:
+        return int(rows[0])
+    outcome, copies = judged.outcome, judged.asked.candidates.copies
+    keys = (rows, -outcome.decode_tok_s.value[rows], -outcome.weights_bytes[rows], copies[rows])
     return int(rows[np.lexsort(keys)[0]])

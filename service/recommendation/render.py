@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -68,35 +68,44 @@ def rounded(value: float) -> float:
 
 def interval(estimate: Estimate, row: int) -> Interval:
     """Value, low and high of one row."""
-    value, low, high = (rounded(float(x[row])) for x in (estimate.value, estimate.low, estimate.high))
+    value, low, high = map(rounded, estimate.rows[row])
     return Interval(value=value, low=min(low, value), high=max(high, value))
 
 
 def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Workload) -> tuple[SourceFigure, ...]:
     """The published figures of that very config, digit for digit; those nearest to the asked workload first."""
-    rows = catalog.measurements_of(candidates.keys[row], candidates.hardware.id, candidates.units)
-    nearest = sorted(rows, key=lambda m: (_distance(m, workload), m.id))
-    return tuple(_source(catalog, m) for m in nearest[:MOST_SOURCES])
+    key = candidates.keys[row]
+    rows = catalog.measurements_of(key, candidates.hardware.id, candidates.units)
+    if not rows:
+        return ()
+    made, name = _told.setdefault(catalog, {}), (*key, candidates.hardware.id, candidates.units)
+    if name not in made:
+        made[name] = [_Told(_depth(m.decode_kv_tokens), math.log2(m.concurrency or 1), _figure(m)) for m in rows]
+    depth, streams = _depth(workload.context) or 0.0, math.log2(workload.concurrency)
+
+    def distance(told: _Told) -> tuple[float, str]:
+        away = 0.0 if told.depth is None else abs(told.depth - depth)
+        return away + 2.0 * abs(told.streams - streams), told.figure.measurement
+
+    return tuple(told.figure for told in sorted(made[name], key=distance)[:MOST_SOURCES])
 
 
-def _distance(row: Measurement, workload: Workload) -> float:
-    context = row.decode_kv_tokens if row.decode_kv_tokens is not None else workload.context
-    streams = row.concurrency or 1
-    depth = abs(math.log2((context + 1024) / (workload.context + 1024)))
-    return depth + 2 * abs(math.log2(streams / workload.concurrency))
+class _Told(NamedTuple):
+    """A measurement as the wire tells it, with logarithms of its context and its streams."""
+
+    depth: float | None
+    streams: float
+    figure: SourceFigure
 
 
-_told: WeakKeyDictionary[Catalog, dict[str, SourceFigure]] = WeakKeyDictionary()
-"""Measurements as the wire tells them, made once for each catalog."""
+def _depth(context: Any) -> float | None:
+    return None if context is None else math.log2(context + 1024)
+
+
+_told: WeakKeyDictionary[Catalog, dict[tuple[object, ...], list[_Told]]] = WeakKeyDictionary()
+"""The measurements of each config that was asked about, made once for each catalog."""
 _scored: WeakKeyDictionary[Catalog, dict[tuple[str, Task], tuple[Score, ...]]] = WeakKeyDictionary()
 """Benchmark scores likewise."""
-
-
-def _source(catalog: Catalog, row: Measurement) -> SourceFigure:
-    made = _told.setdefault(catalog, {})
-    if row.id not in made:
-        made[row.id] = _figure(row)
-    return made[row.id]
 
 
 def _figure(row: Measurement) -> SourceFigure:
