@@ -83,7 +83,7 @@ class Outcome:
         log_s = self._at_streams([self._together(n) for n in self._steps])
         streams, ceiling = self._streams, self.ceiling_tok_s
         value = streams * np.minimum(np.exp(-log_s), ceiling)
-        return Estimate(value, lambda: self._decode_sd, streams * ceiling)
+        return Estimate(value, lambda: self._total_sd, streams * ceiling)
 
     @cached_property
     def single_stream_tok_s(self) -> Floats:
@@ -101,7 +101,7 @@ class Outcome:
     def ttft_ms(self) -> Estimate:
         """Time to the first token, on average over the streams that start together."""
         seconds = self._prefill_s * (self._streams + 1.0) / 2.0 + self._first_token_s
-        return Estimate(seconds * 1e3, lambda: self._prefill_sd)
+        return Estimate(seconds * 1e3, lambda: self._ttft_sd)
 
     @cached_property
     def decode_ms(self) -> Estimate:
@@ -113,9 +113,7 @@ class Outcome:
         """Time of a whole request."""
         first, rest = self.ttft_ms, self.decode_ms
         latency = first.value + rest.value
-        return Estimate(
-            latency, lambda: np.hypot(first.value * self._prefill_sd, rest.value * self._decode_sd) / latency
-        )
+        return Estimate(latency, lambda: np.hypot(first.value * self._ttft_sd, rest.value * self._decode_sd) / latency)
 
     @cached_property
     def bytes_per_step(self) -> Floats:
@@ -284,12 +282,33 @@ class Outcome:
         first = physics.FIRST_SECONDS * self._candidates.prefill.factor["first"]
         return np.asarray(np.exp(self._prompt_log_s(self._streams, first)) - self._prefill_s)
 
-    @cached_property
+    @property
     def _prefill_sd(self) -> Floats:
+        return self._candidates.prefill.log_sd(self._prefill_spread, self._streams)
+
+    @property
+    def _ttft_sd(self) -> Floats:
+        return self._candidates.prefill.log_sd(self._prefill_spread, self._streams, 1)
+
+    @property
+    def _decode_sd(self) -> Floats:
+        return self._candidates.decode.log_sd(self._decode_spread, self._streams)
+
+    @property
+    def _total_sd(self) -> Floats:
+        return self._candidates.decode.log_sd(self._decode_spread, self._streams, 1)
+
+    @cached_property
+    def _prefill_spread(self) -> Floats:
         shapes, devices, prefill = self._situations.shapes, self._situations.devices, self._candidates.prefill
         load = self._load(self._context, self._streams)
         terms, scales = physics.prefill_terms(shapes, devices, load, ZERO), numbers(self._situations, load)
-        return prefill.log_sd(prefill.shares(terms, scales), scales)
+        return prefill.spread(prefill.shares(terms, scales), scales)
+
+    @cached_property
+    def _decode_spread(self) -> Floats:
+        scales = numbers(self._situations, self._asked) | self._texts
+        return self._candidates.decode.spread(self._decode_share, scales)
 
     @cached_property
     def _decode_share(self) -> dict[str, Floats]:
@@ -308,7 +327,3 @@ class Outcome:
         waits = np.exp(self._prompt_log_s(streams)) if streams > 1 else ZERO
         terms = physics.decode_terms(shapes, devices, load, waits, ZERO)
         return self._candidates.decode.shares(terms, numbers(self._situations, load) | self._texts)
-
-    @cached_property
-    def _decode_sd(self) -> Floats:
-        return self._candidates.decode.log_sd(self._decode_share, numbers(self._situations, self._asked) | self._texts)

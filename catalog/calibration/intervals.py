@@ -19,42 +19,60 @@ if TYPE_CHECKING:
 
     from catalog.calibration.situations import Situations
 
-Regime = tuple[Literal["prefill", "decode"], Literal["one stream", "streams", "speculation", "units"], bool]
+Figure = Literal["decode", "total", "prefill", "ttft"]
+Regime = tuple[Figure, Literal["one stream", "streams", "speculation", "units"], bool]
 """Which time, under what, and whether on the GB10 (else on hardware that many hands have measured once)."""
 
 WELL_KNOWN = "dgx-spark"
 SCALE: Mapping[Regime, float] = {
-    ("decode", "one stream", True): 0.49,
-    ("decode", "streams", True): 0.5,
-    ("decode", "speculation", True): 0.97,
+    ("decode", "one stream", True): 0.46,
+    ("decode", "streams", True): 0.47,
+    ("decode", "speculation", True): 0.91,
     ("decode", "units", True): 1.4,
     ("decode", "one stream", False): 0.82,
-    ("decode", "streams", False): 0.7,
-    ("decode", "speculation", False): 0.97,
-    ("decode", "units", False): 1.0,
-    ("prefill", "one stream", True): 0.87,
+    ("decode", "streams", False): 0.71,
+    ("decode", "speculation", False): 0.91,
+    ("decode", "units", False): 1.01,
+    ("total", "streams", True): 0.54,
+    ("total", "speculation", True): 1.05,
+    ("total", "units", True): 1.4,
+    ("total", "streams", False): 0.7,
+    ("total", "speculation", False): 1.05,
+    ("total", "units", False): 1.0,
+    ("prefill", "one stream", True): 0.82,
     ("prefill", "units", True): 1.1,
     ("prefill", "one stream", False): 1.14,
     ("prefill", "units", False): 1.26,
+    ("ttft", "one stream", True): 0.92,
+    ("ttft", "units", True): 1.1,
+    ("ttft", "one stream", False): 1.26,
+    ("ttft", "units", False): 1.26,
 }
-"""Factor on the standard deviation of log seconds. Prefill has no regime of its own for streams or speculation."""
+"""Factor on the standard deviation of log seconds. Prefill and the first token have no regime of their own for streams or
+speculation; a total of one stream is its decode."""
 
 
-def regime(quantity: Literal["prefill", "decode"], hardware: str, units: int, *, drafts: bool, streams: bool) -> Regime:
-    """The regime of one situation."""
+def regime(figure: Figure, hardware: str, units: int, *, drafts: bool, streams: bool) -> Regime:
+    """The regime of one figure of one situation."""
     known = hardware == WELL_KNOWN
     if units > 1:
-        return quantity, "units", known
-    if quantity == "decode" and drafts:
-        return quantity, "speculation", known
-    return quantity, "streams" if quantity == "decode" and streams else "one stream", known
+        return figure, "units", known
+    if figure in {"prefill", "ttft"}:
+        return figure, "one stream", known
+    if drafts:
+        return figure, "speculation", known
+    return (figure, "streams", known) if streams else ("decode", "one stream", known)
 
 
 def scales(quantity: Literal["prefill", "decode"], situations: Situations) -> NDArray[np.float64]:
-    """The factors of n configs, (2, n): for one stream, and for several."""
+    """The factors of n configs, (2, 2, n): for a stream's own figure (prefill, decode) and the whole's (ttft, total), alone and in company."""
     rows = zip(situations.labels["hardware"], situations.devices.units, situations.draft_tokens, strict=True)
-    pairs = [
-        [SCALE[regime(quantity, hardware, units, drafts=drafts > 0, streams=streams)] for streams in (False, True)]
+    whole: Figure = "ttft" if quantity == "prefill" else "total"
+    told = [
+        [
+            [SCALE[regime(figure, hardware, units, drafts=drafts > 0, streams=streams)] for streams in (False, True)]
+            for figure in (quantity, whole)
+        ]
         for hardware, units, drafts in rows
     ]
-    return np.array(pairs, dtype=float).reshape(-1, 2).T
+    return np.moveaxis(np.array(told, dtype=float).reshape(-1, 2, 2), 0, -1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Prepared:
     elsewhere: Mapping[str | None, Floats]
     """slope → (n,): variance that the next measurement brings, its source, its run and its noise, per squared number."""
     scale: Floats
-    """(2, n): factor on the standard deviation, for one stream and for several."""
+    """(2, 2, n): factor on the standard deviation, of a stream's own figure and the whole's, alone and in company."""
     origin: Ints
     """(n,): the place of each config in the table that it was first prepared with."""
     kept: dict[int, Floats]
@@ -77,7 +77,7 @@ class Prepared:
             amounts=self.amounts[rows],
             unseen=self.unseen[rows],
             elsewhere={slope: column[rows] for slope, column in self.elsewhere.items()},
-            scale=self.scale[:, rows],
+            scale=self.scale[..., rows],
             origin=self.origin[rows],
         )
 
@@ -104,7 +104,7 @@ class Prepared:
             amounts=rows("amounts"),
             unseen=rows("unseen"),
             elsewhere=columns("elsewhere"),
-            scale=rows("scale", axis=1),
+            scale=rows("scale", axis=-1),
             origin=np.arange(sum(len(part.origin) for part in parts)),
             kept={},
         )
@@ -137,8 +137,8 @@ class Prepared:
         )
         return np.asarray(sum(amounts, np.zeros(())))
 
-    def log_sd(self, share: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
-        """Standard deviation of log seconds, as another source would measure them."""
+    def spread(self, share: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
+        """Standard deviation of log seconds by the posterior and what another source brings."""
         count = len(self.log_total)
         parts = np.ones((len(self.posterior.specification.base) + 1, count))
         for part, term in zip(parts, self.posterior.specification.base, strict=False):
@@ -155,8 +155,15 @@ class Prepared:
         elsewhere = sum(
             column * (np.square(numbers[slope]) if slope else 1.0) for slope, column in self.elsewhere.items()
         )
-        scale = np.where(numbers["log concurrency"] > 0, self.scale[1], self.scale[0])
-        return np.asarray(scale * np.sqrt(known + elsewhere))
+        return np.asarray(np.sqrt(known + elsewhere))
+
+    def log_sd(self, spread: Floats, streams: Floats, whole: Bools | Literal[0, 1] = 0) -> Floats:
+        """The same with the factor that makes intervals keep their word, for so many streams.
+
+        ``whole``: whether the figure is of all streams or of the whole wait (total, ttft), not a stream's own.
+        """
+        several = np.asarray(streams > 1, dtype=np.int64)
+        return spread * self.scale[np.asarray(whole, dtype=np.int64), several, np.arange(len(spread))]
 
     def _covariance(self, row: int) -> Floats:
         """Covariance of one config's coordinates, of shape (c, c): no workload changes it, so it is kept."""

@@ -123,7 +123,8 @@ def _compare(
     """Expected against measured log seconds, as served: never below what the ceiling leaves (``least``)."""
     ready = prepare(posterior, table.situations)
     expected, share = ready.log_time(cases.terms, cases.numbers), ready.shares(cases.terms, cases.numbers)
-    spread = ready.log_sd(share, cases.numbers)
+    whole = np.isin(table.kind.astype(str), ("total", "ttft"))
+    spread = ready.log_sd(ready.spread(share, cases.numbers), table.load.concurrency, whole)
     served = np.maximum(expected - accepted, least)
     for lesson, predicted, sd in zip(lessons, served, spread, strict=True):
         yield Judgement(lesson, lesson.log_seconds - float(predicted), float(sd))

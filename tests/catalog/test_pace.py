@@ -1,0 +1,54 @@
+"""The quick way to a config's speed, parts worked out once and added up, is the calibration's own formula."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from catalog.calibration.model import numbers, ragged
+from catalog.physics import terms as physics
+from catalog.prediction import Workload
+
+if TYPE_CHECKING:
+    from catalog.catalog import Catalog
+
+NO, YES = np.zeros(()), np.ones(())
+
+
+@pytest.mark.parametrize("streams", [1, 4])
+def test_parts_add_up_to_the_formula(catalog: Catalog, streams: int) -> None:
+    """Prefill, each stream's decode and the total of all, for every config of two units, drafts and all."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"), 2)
+    workload = Workload(3000, 200, 9000, streams, "auto", 2, 101e9)
+    outcome, situations = catalog.predict(table, workload), table.situations
+    shapes, devices = situations.shapes, situations.devices
+
+    asked = situations.load(3000, 200, 9000, streams, 2.0)
+    terms = physics.prefill_terms(shapes, devices, asked, NO)
+    prefill_s = np.exp(table.prefill.log_time(terms, numbers(situations, asked)))
+    prefill_s = np.maximum(prefill_s, 3000 / physics.prefill_ceiling_tok_s(shapes, devices))
+    assert outcome.prefill_tok_s.value == pytest.approx(3000 / prefill_s)
+
+    halfway = situations.load(3000, 200, 9100, streams, 2.0)
+    scales, waits = numbers(situations, halfway), prefill_s if streams > 1 else np.zeros(len(table))
+    ceiling = physics.decode_ceiling_tok_s(shapes, devices, halfway, physics.step_bytes(shapes, halfway))
+    ceiling = ceiling * (halfway.draft_tokens + 1.0)
+    found = (outcome.decode_tok_s.value, outcome.decode_total_tok_s.value / streams)
+    for whole, value in zip((NO, YES), found, strict=True):
+        ends = ragged(halfway, whole) if streams > 1 else {}
+        terms = physics.decode_terms(shapes, devices, halfway, waits, whole)
+        alike = np.exp(situations.log_accepted - table.decode.log_time(terms, {**scales, **ends}))
+        slower = value < np.minimum(alike, ceiling) * (1 - 1e-9)
+        assert value[~slower] == pytest.approx(np.minimum(alike, ceiling)[~slower])
+        assert not slower.any() if streams == 1 else slower.mean() < 0.2  # where fewer streams are said to be slower
+
+
+def test_rows_keep_what_is_known_of_the_table(catalog: Catalog) -> None:
+    """Some rows of a table do what they do in it, whether the table was asked before or not."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"))
+    workload = Workload(2048, 128, 2048, 6, "auto", 1, 101e9)
+    every = catalog.predict(table, workload).decode_tok_s.value
+    rows = np.array([5, 0, 77])
+    assert catalog.predict(table.take(rows), workload).decode_tok_s.value == pytest.approx(every[rows])
