@@ -267,10 +267,10 @@ def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Pos
     )
 
 
-def _symmetric(triangle: NDArray[np.float32]) -> Floats:
+def _symmetric(triangle: NDArray[np.float32]) -> NDArray[np.float32]:
     """The matrix whose lower triangle, row after row, is given; mirrored in blocks that stay in the cache."""
     size = int((np.sqrt(8 * len(triangle) + 1) - 1) / 2)
-    full, start = np.zeros((size, size)), 0
+    full, start = np.zeros((size, size), dtype=np.float32), 0
     for i in range(size):
         full[i, : i + 1] = triangle[start : start + i + 1]
         start += i + 1

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -129,8 +129,8 @@ class Posterior:
     specification: Specification
     index: dict[tuple[str, str], int]
     mean: Floats
-    covariance: Floats
-    """Of the lasting effects only, in the order of ``lasting()``."""
+    covariance: NDArray[np.floating[Any]]
+    """Of the lasting effects only, in the order of ``lasting()``; single precision where it was read from a catalog."""
     spread: dict[str, float]
     noise_sd: float
     counts: Floats = field(default_factory=lambda: np.zeros(0))
@@ -153,10 +153,10 @@ class Posterior:
         """Position of each row's level in ``mean``; -1 where it was never seen or is absent."""
         return self.places(effect, cases.levels(effect))
 
-    def places(self, effect: Effect, levels: Iterable[Any]) -> Ints:
+    def places(self, effect: Effect, levels: NDArray[np.object_]) -> Ints:
         """The same for an effect's levels that are known already."""
-        name, index = effect.name, self.index
-        return np.array([index.get((name, level), -1) for level in levels], dtype=np.int64)
+        seen = {level: self.index.get((effect.name, level), -1) for level in set(levels)}
+        return np.array([seen[level] for level in levels], dtype=np.int64)
 
     def log_time(self, cases: Cases, *, measured: bool = False) -> Floats:
         """Log t at the effects' means, shape (n,): as the next question is answered, or as these very sources measured it."""

@@ -197,7 +197,8 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     constant[TOTAL] = np.zeros(len(situations))
     slopes: dict[tuple[str, str], Floats] = {}
     effects = [e for e in specification.all_effects() if not e.transient]
-    levels = [cases.levels(effect) for effect in effects]
+    by_keys = {effect.keys: cases.levels(effect) for effect in {effect.keys: effect for effect in effects}.values()}
+    levels = [by_keys[effect.keys] for effect in effects]
     places = [posterior.places(effect, found) for effect, found in zip(effects, levels, strict=True)]
     for effect, at in zip(effects, places, strict=True):
         amount = np.where(at >= 0, posterior.mean[at], 0.0) * _static(effect, static)

@@ -11,8 +11,10 @@ tables.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from catalog.facts import Same
 from catalog.physics.rows import FALLBACK_BITS, fitted_bits
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from catalog.facts import Layout, Model, Quant, TensorClass
 
+KEPT_WEIGHTS = 16_384
+"""Models in a quant on an engine whose bytes are kept: a catalog asks for each several times."""
 FULL_BITS = 16.0
 """Bits of a class that a quant says nothing about: published weights are BF16."""
 MULTIPLIED_CLASSES: tuple[TensorClass, ...] = ("attn", "linear_attn", "dense_mlp", "shared_experts", "router")
@@ -83,6 +87,17 @@ def weight_bytes(
     model: Model, quant: Quant, engine_id: str, fallback: Mapping[float, float] = FALLBACK_BITS
 ) -> WeightBytes | None:
     """Bytes by what becomes of them; None where the architecture or the quant's bits are not known."""
+    if fallback is FALLBACK_BITS:
+        return _usual_bytes(Same(model), Same(quant), engine_id)
+    return _weight_bytes(model, quant, engine_id, fallback)
+
+
+@lru_cache(maxsize=KEPT_WEIGHTS)
+def _usual_bytes(model: Same, quant: Same, engine_id: str) -> WeightBytes | None:
+    return _weight_bytes(model.it, quant.it, engine_id, FALLBACK_BITS)
+
+
+def _weight_bytes(model: Model, quant: Quant, engine_id: str, fallback: Mapping[float, float]) -> WeightBytes | None:
     bits, count = tensor_bits(model, quant, engine_id, fallback), model.parameters
     if bits is None or count is None:
         return None
