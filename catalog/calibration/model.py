@@ -103,11 +103,12 @@ def lengths(load: Load) -> dict[str, Floats]:
 
 def company(situations: Situations, load: Load) -> dict[str, Floats]:
     """Those that the number of streams and the config decide."""
-    tokens = load.concurrency * (load.draft_tokens + 1.0)
+    log_streams = np.log2(load.concurrency)
+    log_tokens = log_streams + situations.log_step_tokens
     return {
-        "log concurrency": np.log2(load.concurrency),
-        "log tokens": np.log2(tokens),
-        "company": np.where(tokens > 1.0, 1.0, 0.0),
+        "log concurrency": log_streams,
+        "log tokens": log_tokens,
+        "company": (log_tokens > 0.0).astype(float),
         **situations.numbers,
         **ragged(load, np.zeros(())),
     }

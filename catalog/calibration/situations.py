@@ -102,6 +102,11 @@ class Situations:
         }
 
     @cached_property
+    def log_step_tokens(self) -> NDArray[np.float64]:
+        """Logarithm (base 2) of the tokens that one stream has in a step: its drafts and one."""
+        return np.log2(self.draft_tokens + 1.0)
+
+    @cached_property
     def log_accepted(self) -> NDArray[np.float64]:
         """Their logarithm; 0 without drafts."""
         return np.log(self.accepted)

@@ -262,11 +262,15 @@ class Parts:
 
     def plus(self, other: Parts, times: float = 1.0) -> Parts:
         """These and so many times others."""
+
+        def sums(mine: Floats, theirs: Floats) -> Floats:
+            return mine + times * theirs if np.ndim(theirs) or theirs else mine
+
         return Parts(
-            self.streamed + times * other.streamed,
-            self.least + times * other.least,
-            self.computed + times * other.computed,
-            self.added + times * other.added,
+            sums(self.streamed, other.streamed),
+            sums(self.least, other.least),
+            sums(self.computed, other.computed),
+            sums(self.added, other.added),
         )
 
 
@@ -300,7 +304,7 @@ class Sum:
     def shares(self, terms: Mapping[str, Floats]) -> dict[str, Floats]:
         """Each term's share in the total: its elasticity d log total / d log term."""
         parts = self.fold(terms)
-        said, memory, busy = parts.streamed, self._memory(parts), self._busy(parts)
+        said, memory, busy = parts.streamed, _root(self._memory(parts), SHARPNESS), self._busy(parts)
         total = busy + parts.added
         by_memory, by_compute = ((x / busy) ** (SHARPNESS - 1) / total for x in (memory, parts.computed))
         found = {name: x / total for name, x in terms.items()}
@@ -311,23 +315,30 @@ class Sum:
         return found
 
     def _memory(self, parts: Parts) -> Floats:
-        return _norm(parts.streamed, parts.least, LEAST_SHARPNESS) if self.least else parts.streamed
+        """What is streamed, or the best read of it where that is slower, to the power of SHARPNESS."""
+        if not self.least:
+            return _raised(parts.streamed, SHARPNESS)
+        both = _raised(parts.streamed, LEAST_SHARPNESS) + _raised(parts.least, LEAST_SHARPNESS)
+        return _root(both, LEAST_SHARPNESS // SHARPNESS)
 
     def _busy(self, parts: Parts) -> Floats:
         """The slower of memory and compute."""
-        return _norm(self._memory(parts), parts.computed, SHARPNESS)
+        return _root(self._memory(parts) + _raised(parts.computed, SHARPNESS), SHARPNESS)
 
 
-def _norm(x: Floats, y: Floats, power: int) -> Floats:
-    """(x^p + y^p)^(1/p) for a power of two: squares and square roots, in place, cost a tenth of general powers."""
-    x, y = x * x, y * y
+def _raised(x: Floats, power: int) -> Floats:
+    """X to a power of two, by squaring: a tenth of what general powers cost."""
+    x = x * x
     for _ in range(power.bit_length() - 2):
         x *= x
-        y *= y
-    total = x + y
+    return x
+
+
+def _root(x: Floats, power: int) -> Floats:
+    """The root of a power of two, by square roots."""
     for _ in range(power.bit_length() - 1):
-        total = np.sqrt(total, out=total if total.ndim else None)
-    return total
+        x = np.sqrt(x)
+    return x
 
 
 DECODE_SUM = Sum(streamed=("weights", "experts", "kv"), computed=("compute",), least="reachable")
