@@ -26,6 +26,10 @@ BANDWIDTH, COMPUTE, OVERHEAD, LINK = range(4)
 """Positions in prediction.BOUNDS."""
 
 
+COLUMNS = frozenset(
+    {"bytes_per_step", "ceiling_tok_s", "total_bytes", "_cache", "_prompt_alone", "_prefill_ceiling_tok_s"}
+)
+"""What an outcome keeps of each candidate, and hands to an outcome of some of them."""
 ZERO, ONE = np.zeros(()), np.ones(())
 
 
@@ -65,10 +69,13 @@ class Outcome:
     def take(self, candidates: Candidates, rows: Ints) -> Outcome:
         """The same for ``candidates``, which are some of the rows, under a workload that is one for all of them.
 
-        Paces of decoding that are known already are not worked out again.
+        What is known already is not worked out again.
         """
         few = Outcome(candidates, self._workload)
         few._timed = {streams: timed.take(rows) for streams, timed in self._timed.items()}
+        for name in COLUMNS & self.__dict__.keys():  # where cached_property keeps what it made
+            column = self.__dict__[name]
+            few.__dict__[name] = column[rows] if isinstance(column, np.ndarray) else column.take(rows)
         return few
 
     @cached_property

@@ -6,7 +6,7 @@ Shapes: every array has one entry per candidate, in the candidates' order. Units
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,12 @@ class Workload:
     content: Content | None = None
 
 
+@lru_cache(maxsize=64)
+def _deviations(probability: float) -> float:
+    """How many standard deviations above its median a normal stays below with this probability."""
+    return NormalDist().inv_cdf(probability)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A positive figure with a log-normal posterior: median ``value``, standard deviation ``log_sd`` of its logarithm.
@@ -80,4 +86,4 @@ class Estimate:
 
     def quantile(self, probability: float) -> Floats:
         """The value that the figure stays below with this probability."""
-        return np.minimum(self.value * np.exp(NormalDist().inv_cdf(probability) * self.log_sd), self.ceiling)
+        return np.minimum(self.value * np.exp(_deviations(probability) * self.log_sd), self.ceiling)

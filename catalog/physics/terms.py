@@ -257,8 +257,9 @@ class Parts:
     added: Floats
 
     def take(self, rows: Any) -> Parts:
-        """The same for some of the configs."""
-        return Parts(self.streamed[rows], self.least[rows], self.computed[rows], self.added[rows])
+        """The same for some of the configs; what is one number for all stays so."""
+        parts = (self.streamed, self.least, self.computed, self.added)
+        return Parts(*(x[rows] if np.ndim(x) else x for x in parts))
 
     def plus(self, other: Parts, times: float = 1.0) -> Parts:
         """These and so many times others."""

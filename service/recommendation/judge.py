@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,13 @@ class Judged:
 
     def reasons(self, row: int) -> list[Limit]:
         """The limits a row breaks, in order."""
-        return [limit for limit in self.limits if limit.failed[row]]
+        if row not in self._broken:
+            self._broken[row] = [limit for limit in self.limits if limit.failed[row]]
+        return self._broken[row]
+
+    @cached_property
+    def _broken(self) -> dict[int, list[Limit]]:
+        return {}
 
 
 def judge(catalog: Catalog, question: RecommendQuestion, asked: Asked) -> Judged:

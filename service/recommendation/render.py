@@ -80,12 +80,15 @@ def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Worklo
         return ()
     made, name = _told.setdefault(catalog, {}), (*key, candidates.hardware.id, candidates.units)
     if name not in made:
-        made[name] = [_Told(_depth(m.decode_kv_tokens), math.log2(m.concurrency or 1), _figure(m)) for m in rows]
+        made[name] = [
+            _Told(_depth(m.decode_kv_tokens), math.log2(m.concurrency or 1), _figure(m))
+            for m in sorted(rows, key=lambda m: m.id)
+        ]
     depth, streams = _depth(workload.context) or 0.0, math.log2(workload.concurrency)
 
-    def distance(told: _Told) -> tuple[float, str]:
+    def distance(told: _Told) -> float:
         away = 0.0 if told.depth is None else abs(told.depth - depth)
-        return away + 2.0 * abs(told.streams - streams), told.figure.measurement
+        return away + 2.0 * abs(told.streams - streams)
 
     return tuple(told.figure for told in sorted(made[name], key=distance)[:MOST_SOURCES])
 
