@@ -29,26 +29,9 @@ class Pace:
         return Pace(self.parts.take(rows), self.log_added[rows])
 
 
-class Paces:
-    """The paces of one table of configs by number of streams, each worked out when it is first asked for."""
-
-    def __init__(self, situations: Situations, decode: Prepared, kept: dict[int, Pace] | None = None) -> None:
-        self._situations, self._decode = situations, decode
-        self._kept = kept or {}
-
-    def at(self, streams: int) -> Pace:
-        """Steps of so many streams."""
-        if streams not in self._kept:
-            self._kept[streams] = self._pace(streams)
-        return self._kept[streams]
-
-    def of(self, situations: Situations, decode: Prepared, rows: Any) -> Paces:
-        """The paces of a table that has some of the rows; what is known of them stays so."""
-        return Paces(situations, decode, {streams: pace.take(rows) for streams, pace in list(self._kept.items())})
-
-    def _pace(self, streams: int) -> Pace:
-        situations, decode = self._situations, self._decode
-        load = situations.load(1, 1, 1, streams, 0.0)
-        scales = company(situations, load)
-        terms = decode.scaled(physics.step_terms(situations.shapes, situations.devices, load), scales)
-        return Pace(physics.DECODE_SUM.fold(terms), decode.log_total + decode.added(scales) - situations.log_accepted)
+def pace_of(situations: Situations, decode: Prepared, streams: int) -> Pace:
+    """Of the configs described, the pace of so many streams."""
+    load = situations.load(1, 1, 1, streams, 0.0)
+    scales = company(situations, load)
+    terms = decode.scaled(physics.step_terms(situations.shapes, situations.devices, load), scales)
+    return Pace(physics.DECODE_SUM.fold(terms), decode.log_total + decode.added(scales) - situations.log_accepted)

@@ -64,6 +64,7 @@ class Outcome:
         self._isl, self._osl, self._context, self._streams = (np.asarray(x, dtype=float) for x in asked)
         self._kv_bytes_per_value = kv_bytes_per_value(workload.kv_dtype)
         self._timed: dict[int, Timed] = {}
+        self._waited: dict[int, Floats] = {}
         self.basis = candidates.basis
 
     def take(self, candidates: Candidates, rows: Ints) -> Outcome:
@@ -73,6 +74,7 @@ class Outcome:
         """
         few = Outcome(candidates, self._workload)
         few._timed = {streams: timed.take(rows) for streams, timed in self._timed.items()}
+        few._waited = {streams: seconds[rows] for streams, seconds in self._waited.items()}
         for name in COLUMNS & self.__dict__.keys():  # where cached_property keeps what it made
             column = self.__dict__[name]
             few.__dict__[name] = column[rows] if isinstance(column, np.ndarray) else column.take(rows)
@@ -217,12 +219,12 @@ class Outcome:
     def _each(self, streams: int) -> Timed:
         """A step of so many streams."""
         if streams not in self._timed:
-            pace, situations = self._candidates.paces.at(streams), self._situations
+            pace, situations = self._candidates.pace(streams), self._situations
             parts = pace.parts.plus(self._cache, streams)
             others = ZERO
             if streams > 1:
                 load = self._load(self._halfway, streams)
-                waits = physics.interleaved_s(load, np.exp(self._prompt_log_s(streams)), ZERO)
+                waits = physics.interleaved_s(load, self._waited_s(streams), ZERO)
                 others = waits * self._candidates.decode.factor["interleave"]
             least = np.log(parts.least) - situations.log_accepted
             log_added = pace.log_added + self._log_added
@@ -268,12 +270,22 @@ class Outcome:
         terms = physics.prompt_terms(shapes, devices, self._load(self._context, 1))
         return physics.PREFILL_SUM.fold(self._candidates.prefill.scaled(terms, {}))
 
+    def _waited_s(self, streams: int) -> Floats:
+        """Seconds of one prompt's prefill while so many wait together: what each of them waits for the others."""
+        if streams not in self._waited:
+            self._waited[streams] = np.exp(self._prompt_log_s(streams))
+        return self._waited[streams]
+
     def _prompt_log_s(self, streams: int | Floats, first: Floats = ZERO) -> Floats:
         """Log seconds of one prompt's prefill while so many wait together; never below what compute allows."""
         prefill, load = self._candidates.prefill, self._load(self._context, streams)
         seconds = physics.PREFILL_SUM.total(self._prompt(streams)) + first
         log_s = np.log(seconds) + prefill.log_total + prefill.added(numbers(self._situations, load))
-        return np.maximum(log_s, np.log(self._isl / self._prefill_ceiling_tok_s))
+        return np.maximum(log_s, self._least_prompt_log_s)
+
+    @cached_property
+    def _least_prompt_log_s(self) -> Floats:
+        return np.log(self._isl / self._prefill_ceiling_tok_s)
 
     @cached_property
     def _prefill_ceiling_tok_s(self) -> Floats:
@@ -331,6 +343,6 @@ class Outcome:
     def _shares(self, streams: int) -> dict[str, Floats]:
         """Each term's share in a step of so many streams."""
         load, shapes, devices = self._load(self._halfway, streams), self._situations.shapes, self._situations.devices
-        waits = np.exp(self._prompt_log_s(streams)) if streams > 1 else ZERO
+        waits = self._waited_s(streams) if streams > 1 else ZERO
         terms = physics.decode_terms(shapes, devices, load, waits, ZERO)
         return self._candidates.decode.shares(terms, numbers(self._situations, load) | self._texts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from catalog.calibration.evidence import measured_here
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe, kernel
 from catalog.configs import ConfigKey, cannot_load, cannot_run
-from catalog.pace import Paces
+from catalog.pace import Pace, pace_of
 from catalog.physics.memory import Footprint, columns, footprint
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Candidates:
     evidence: Floats
     """How near measurements are, 0-1: of this config 1; of its engine on this machine 1/2; of its kernels anywhere 1/4."""
     context_limit: Ints
-    paces: Paces
+    paces: dict[int, Pace]
+    """Paces by number of streams, as far as they were asked for."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -93,7 +94,13 @@ class Candidates:
     def take(self, rows: Any) -> Candidates:
         """The same columns for some of the rows."""
         taken: Candidates = _take(self, np.asarray(rows))
-        return replace(taken, paces=self.paces.of(taken.situations, taken.decode, rows))
+        return taken
+
+    def pace(self, streams: int) -> Pace:
+        """A step of so many streams: no question changes it, so it is kept."""
+        if streams not in self.paces:
+            self.paces[streams] = pace_of(self.situations, self.decode, streams)
+        return self.paces[streams]
 
     def unsupported_reason(self, row: int) -> str:
         """Why the engine cannot run this config here, in a sentence."""
@@ -130,7 +137,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         basis,
         _evidence(catalog, configs, basis),
         np.array([c.model.context_limit or 0 for c in configs], dtype=np.int64),
-        Paces(situations, decode),
+        {},
     )
 
 
@@ -178,7 +185,7 @@ def _evidence(catalog: Catalog, configs: list[Config], basis: Ints) -> Floats:
 def join(tables: Sequence[Candidates]) -> Candidates:
     """The rows of several tables one after the other, in the order given; machine and units are the first one's."""
     joined: Candidates = _join(tables)
-    return replace(joined, paces=Paces(joined.situations, joined.decode))
+    return joined
 
 
 def _join(tables: Sequence[Any]) -> Any:
@@ -190,6 +197,8 @@ def _join(tables: Sequence[Any]) -> Any:
             changed[f.name] = np.concatenate(values)
         elif f.name in {"configs", "keys"}:
             changed[f.name] = tuple(chain.from_iterable(values))
+        elif f.name == "paces":
+            changed[f.name] = {}
         elif isinstance(values[0], dict):
             changed[f.name] = {name: np.concatenate([value[name] for value in values]) for name in values[0]}
         elif f.name in {"prefill", "decode"}:
@@ -212,6 +221,8 @@ def _take(table: Any, rows: Any) -> Any:
             changed[f.name] = value[rows]
         elif isinstance(value, tuple) and f.name in {"configs", "keys"}:
             changed[f.name] = tuple(value[i] for i in rows)
+        elif f.name == "paces":
+            changed[f.name] = {streams: pace.take(rows) for streams, pace in list(value.items())}
         elif isinstance(value, dict):
             changed[f.name] = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in value.items()}
         elif f.name in {"prefill", "decode"}:

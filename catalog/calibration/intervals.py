@@ -8,6 +8,7 @@ borrows the factor of its nearest neighbour.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -66,13 +67,17 @@ def regime(figure: Figure, hardware: str, units: int, *, drafts: bool, streams: 
 
 def scales(quantity: Literal["prefill", "decode"], situations: Situations) -> NDArray[np.float64]:
     """The factors of n configs, (2, 2, n): for a stream's own figure (prefill, decode) and the whole's (ttft, total), alone and in company."""
-    rows = zip(situations.labels["hardware"], situations.devices.units, situations.draft_tokens, strict=True)
+    rows = zip(situations.labels["hardware"], situations.devices.units, situations.draft_tokens > 0, strict=True)
+    return np.moveaxis(np.array([_factors(quantity, *row) for row in rows], dtype=float).reshape(-1, 2, 2), 0, -1)
+
+
+@lru_cache(maxsize=1024)
+def _factors(
+    quantity: Literal["prefill", "decode"], hardware: str, units: float, drafts: bool
+) -> tuple[tuple[float, ...], ...]:
+    """The same of one kind of config."""
     whole: Figure = "ttft" if quantity == "prefill" else "total"
-    told = [
-        [
-            [SCALE[regime(figure, hardware, units, drafts=drafts > 0, streams=streams)] for streams in (False, True)]
-            for figure in (quantity, whole)
-        ]
-        for hardware, units, drafts in rows
-    ]
-    return np.moveaxis(np.array(told, dtype=float).reshape(-1, 2, 2), 0, -1)
+    return tuple(
+        tuple(SCALE[regime(figure, hardware, int(units), drafts=drafts, streams=streams)] for streams in (False, True))
+        for figure in (quantity, whole)
+    )

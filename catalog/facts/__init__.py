@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from catalog.facts.base import (
     SLUG,
-    TENSOR_CLASSES,
     Content,
     Count,
     Evidence,
@@ -51,7 +50,6 @@ from catalog.facts.things import (
 
 __all__ = [
     "SLUG",
-    "TENSOR_CLASSES",
     "Artifact",
     "AttentionGroup",
     "Benchmark",

@@ -8,24 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-TENSOR_CLASSES = (
-    "embed",
-    "lm_head",
-    "attn",
-    "linear_attn",
-    "dense_mlp",
-    "shared_experts",
-    "routed_experts",
-    "router",
-    "vision_audio",
-    "ple",
-    "other",
-)
-"""The classes of weight tensors a quant may treat differently.
-
-``ple`` are per-layer or n-gram embedding tables: stored, looked up, never streamed. ``other`` is norms and biases.
-"""
-
 TensorClass = Literal[
     "embed",
     "lm_head",
@@ -39,6 +21,10 @@ TensorClass = Literal[
     "ple",
     "other",
 ]
+"""The classes of weight tensors a quant may treat differently.
+
+``ple`` are per-layer or n-gram embedding tables: stored, looked up, never streamed. ``other`` is norms and biases.
+"""
 Modality = Literal["text", "vision", "audio", "video"]
 Evidence = Literal["official", "maintainer", "community", "own"]
 Vendor = Literal["nvidia", "amd", "apple", "intel", "cpu"]
