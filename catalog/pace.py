@@ -1,37 +1,113 @@
-"""The part of a step that only the number of streams decides: the same for every question, so it is worked out once."""
+"""What no question changes of how fast configs are: worked out once for a table, and kept with it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from catalog.calibration.model import company
 from catalog.physics import terms as physics
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
     from catalog.calibration.prepared import Prepared
     from catalog.calibration.situations import Situations
-    from catalog.physics.terms import Parts
+    from catalog.physics.terms import Parts, PromptUnits
     from catalog.prediction import Floats
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Of n configs decoding so many streams each: a step without caches and prefills, and what is added to its log seconds."""
+class StepPace:
+    """Of n configs decoding so many streams each: a step without caches and prefills, by term and added up, in seconds."""
 
+    terms: Mapping[str, Floats]
     parts: Parts
-    log_added: Floats
+    factor: Floats
+    """What multiplies the sum: effects on the whole, over the tokens that a step yields."""
+    weights_read_bytes: Floats
+    pooled_bytes_s: Floats
+    pooled_compute_s: Floats
+    """What sets the ceiling (see physics)."""
 
-    def take(self, rows: Any) -> Pace:
+    def take(self, rows: Any) -> StepPace:
         """The same for some of the configs."""
-        return Pace(self.parts.take(rows), self.log_added[rows])
+        return StepPace(
+            {term: seconds[rows] for term, seconds in self.terms.items()},
+            self.parts.take(rows),
+            *(x[rows] for x in (self.factor, self.weights_read_bytes, self.pooled_bytes_s, self.pooled_compute_s)),
+        )
 
 
-def pace_of(situations: Situations, decode: Prepared, streams: int) -> Pace:
-    """Of the configs described, the pace of so many streams."""
-    load = situations.load(1, 1, 1, streams, 0.0)
-    scales = company(situations, load)
-    terms = decode.scaled(physics.step_terms(situations.shapes, situations.devices, load), scales)
-    return Pace(physics.DECODE_SUM.fold(terms), decode.log_total + decode.added(scales) - situations.log_accepted)
+@dataclass(frozen=True)
+class CachePace:
+    """Of n configs: reading a byte of cache, by term and added up, in seconds."""
+
+    terms: Mapping[str, Floats]
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Added up."""
+        return physics.DECODE_SUM.fold(self.terms)
+
+    def take(self, rows: Any) -> CachePace:
+        """The same for some of the configs."""
+        return CachePace({term: seconds[rows] for term, seconds in self.terms.items()})
+
+
+@dataclass(frozen=True)
+class PromptPace:
+    """Of n configs, whose prompts so many wait for together: what they are made of, in seconds."""
+
+    units: PromptUnits
+    factor: Floats
+    """What multiplies the sum: effects on the whole."""
+
+    def take(self, rows: Any) -> PromptPace:
+        """The same for some of the configs."""
+        return PromptPace(self.units.take(rows), self.factor[rows])
+
+
+class Paces:
+    """Paces of n configs, by streams: each is worked out when it is first asked for, and kept."""
+
+    def __init__(
+        self, step: Callable[[int], StepPace], prompt: Callable[[int], PromptPace], cache_read: Callable[[], CachePace]
+    ) -> None:
+        self.step, self.prompt, self.cache_read = cache(step), cache(prompt), cache(cache_read)
+
+    def take(self, rows: Any) -> Paces:
+        """The same for some of the configs, taken from the whole."""
+        return Paces(
+            lambda streams: self.step(streams).take(rows),
+            lambda streams: self.prompt(streams).take(rows),
+            lambda: self.cache_read().take(rows),
+        )
+
+
+def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Paces:
+    """Of the configs described."""
+    shapes, devices = situations.shapes, situations.devices
+    units = cache(lambda: physics.prompt_units(shapes, devices).scaled(prefill.factor))
+
+    def step(streams: int) -> StepPace:
+        load = situations.load(1, 1, 1, streams, 0.0)
+        scales = company(situations, load)
+        terms = decode.scaled(physics.step_terms(shapes, devices, load), scales)
+        return StepPace(
+            terms,
+            physics.DECODE_SUM.fold(terms),
+            np.exp(decode.log_total + decode.added(scales)) / situations.accepted,
+            physics.weights_read_bytes(shapes, load),
+            physics.pooled_bytes_s(devices, load),
+            physics.pooled_compute_s(shapes, devices, load),
+        )
+
+    def prompt(streams: int) -> PromptPace:
+        scales = company(situations, situations.load(1, 1, 1, streams, 0.0))
+        return PromptPace(units(), np.exp(prefill.log_total + prefill.added(scales)))
+
+    return Paces(step, prompt, lambda: CachePace(decode.scaled(physics.cache_units(devices), {})))

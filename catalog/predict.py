@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from catalog.calibration.model import lengths, numbers, ragged
+from catalog.calibration.model import company, lengths, numbers, ragged
 from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.physics import terms as physics
 from catalog.physics.kv import kv_bytes_per_value
@@ -26,29 +27,42 @@ BANDWIDTH, COMPUTE, OVERHEAD, LINK = range(4)
 """Positions in prediction.BOUNDS."""
 
 
-COLUMNS = frozenset(
-    {"bytes_per_step", "ceiling_tok_s", "total_bytes", "_cache", "_prompt_alone", "_prefill_ceiling_tok_s"}
-)
+COLUMNS = frozenset({"bytes_per_step", "ceiling_tok_s", "total_bytes", "_tok_s", "_cache_bytes", "_prompt_alone"})
 """What an outcome keeps of each candidate, and hands to an outcome of some of them."""
 ZERO, ONE = np.zeros(()), np.ones(())
 
 
-class Timed(NamedTuple):
-    """Seconds of a decode step: without and of the prefills in between, and what is added to the logarithm of both."""
+class Step(NamedTuple):
+    """Seconds of a decode step: without and of the prefills in between, what multiplies both, and the least it takes."""
 
-    step_s: Floats
+    alone_s: Floats
     interleaved_s: Floats
-    log_added: Floats
-    log_least: Floats
+    factor: Floats
+    least_s: Floats
 
-    def take(self, rows: Ints) -> Timed:
+    def take(self, rows: Ints) -> Step:
         """The same for some rows."""
-        return Timed(*(x[rows] if np.ndim(x) else x for x in self))
+        return Step(*(x[rows] if np.ndim(x) else x for x in self))
 
-    def log_s(self, prefills: float = 1.0, log_more: Floats = ZERO) -> Floats:
-        """Log seconds per token with so many times the prefills; never less than the best read takes."""
-        log_s = np.log(self.step_s + prefills * self.interleaved_s) + self.log_added + log_more
-        return np.maximum(log_s, self.log_least)
+    def token_s(self, prefills: float = 1.0, more: Floats = ONE) -> Floats:
+        """Seconds per token of a stream with so many times the prefills; never less than the best read takes."""
+        return np.maximum((self.alone_s + prefills * self.interleaved_s) * self.factor * more, self.least_s)
+
+
+class Prompt(NamedTuple):
+    """Seconds of one prompt's prefill as they add up, what multiplies them, and the least that compute allows."""
+
+    alone_s: Floats
+    factor: Floats
+    least_s: Floats
+
+    def take(self, rows: Ints) -> Prompt:
+        """The same for some rows."""
+        return Prompt(*(x[rows] for x in self))
+
+    def seconds(self, more_s: Floats = ZERO) -> Floats:
+        """With so many seconds more; never below what compute allows."""
+        return np.maximum((self.alone_s + more_s) * self.factor, self.least_s)
 
 
 class Outcome:
@@ -63,8 +77,8 @@ class Outcome:
         asked = (workload.isl, workload.osl, workload.context, workload.concurrency)
         self._isl, self._osl, self._context, self._streams = (np.asarray(x, dtype=float) for x in asked)
         self._kv_bytes_per_value = kv_bytes_per_value(workload.kv_dtype)
-        self._timed: dict[int, Timed] = {}
-        self._waited: dict[int, Floats] = {}
+        self._steps: dict[int, Step] = {}
+        self._prompts: dict[int, Prompt] = {}
         self.basis = candidates.basis
 
     def take(self, candidates: Candidates, rows: Ints) -> Outcome:
@@ -73,71 +87,68 @@ class Outcome:
         What is known already is not worked out again.
         """
         few = Outcome(candidates, self._workload)
-        few._timed = {streams: timed.take(rows) for streams, timed in self._timed.items()}
-        few._waited = {streams: seconds[rows] for streams, seconds in self._waited.items()}
+        few._steps = {streams: step.take(rows) for streams, step in self._steps.items()}
+        few._prompts = {streams: prompt.take(rows) for streams, prompt in self._prompts.items()}
         for name in COLUMNS & self.__dict__.keys():  # where cached_property keeps what it made
             column = self.__dict__[name]
             few.__dict__[name] = column[rows] if isinstance(column, np.ndarray) else column.take(rows)
         return few
 
-    @cached_property
+    @property
     def decode_tok_s(self) -> Estimate:
         """Tokens per second of one stream; company makes none faster."""
-        log_s = self._at_streams([self._each(n).log_s() for n in self._steps])
-        return Estimate(np.minimum(np.exp(-log_s), self.ceiling_tok_s), lambda: self._decode_sd, self.ceiling_tok_s)
+        return Estimate(self._tok_s, lambda: self._decode_sd, self.ceiling_tok_s)
 
-    @cached_property
+    @property
     def decode_total_tok_s(self) -> Estimate:
         """Tokens per second of all streams together, until the last one ends."""
-        log_s = self._at_streams([self._together(n) for n in self._steps])
-        streams, ceiling = self._streams, self.ceiling_tok_s
-        value = streams * np.minimum(np.exp(-log_s), ceiling)
-        return Estimate(value, lambda: self._total_sd, streams * ceiling)
+        return Estimate(self._total_tok_s, lambda: self._total_sd, self._streams * self.ceiling_tok_s)
 
     @cached_property
     def single_stream_tok_s(self) -> Floats:
         """Decode speed of a stream alone."""
-        load = self._load(self._halfway, 1)
-        alone = self._ceiling(load, physics.step_bytes(self._situations.shapes, load))
-        return np.minimum(np.exp(-self._each(1).log_s()), alone)
+        return np.minimum(1.0 / self._step(1).token_s(), self._ceiling(1, self._read_bytes(1)))
 
-    @cached_property
+    @property
     def prefill_tok_s(self) -> Estimate:
         """Prompt tokens per second of one request."""
         return Estimate(self._isl / self._prefill_s, lambda: self._prefill_sd, self._prefill_ceiling_tok_s)
 
-    @cached_property
+    @property
     def ttft_ms(self) -> Estimate:
         """Time to the first token, on average over the streams that start together."""
-        seconds = self._prefill_s * (self._streams + 1.0) / 2.0 + self._first_token_s
-        return Estimate(seconds * 1e3, lambda: self._ttft_sd)
+        return Estimate(self._ttft_s * 1e3, lambda: self._ttft_sd)
 
-    @cached_property
+    @property
     def decode_ms(self) -> Estimate:
         """Time of the output after its first token."""
-        return Estimate(self._osl / self.decode_tok_s.value * 1e3, lambda: self._decode_sd)
+        return Estimate(self._output_s * 1e3, lambda: self._decode_sd)
 
-    @cached_property
+    @property
     def latency_ms(self) -> Estimate:
         """Time of a whole request."""
-        first, rest = self.ttft_ms, self.decode_ms
-        latency = first.value + rest.value
-        return Estimate(latency, lambda: np.hypot(first.value * self._ttft_sd, rest.value * self._decode_sd) / latency)
+        return Estimate((self._ttft_s + self._output_s) * 1e3, lambda: self._latency_sd)
 
     @cached_property
     def bytes_per_step(self) -> Floats:
         """Bytes a decode step reads, over all units."""
-        return physics.step_bytes(self._situations.shapes, self._asked)
+        if np.ndim(self._streams):
+            return physics.step_bytes(self._situations.shapes, self._asked)
+        return self._read_bytes(int(self._streams))
 
     @cached_property
     def ceiling_tok_s(self) -> Floats:
         """Tokens per second of one stream that no engine can exceed; all drafts accepted, where there are drafts."""
-        return self._ceiling(self._asked, self.bytes_per_step)
+        if not np.ndim(self._streams):
+            return self._ceiling(int(self._streams), self.bytes_per_step)
+        shapes, devices = self._situations.shapes, self._situations.devices
+        alone = physics.decode_ceiling_tok_s(shapes, devices, self._asked, self.bytes_per_step)
+        return alone * (self._situations.draft_tokens + 1.0)
 
     @property
     def efficiency(self) -> Floats:
         """Decode speed as a share of its ceiling."""
-        return self.decode_tok_s.value / self.ceiling_tok_s
+        return self._tok_s / self.ceiling_tok_s
 
     @property
     def weights_bytes(self) -> Floats:
@@ -190,22 +201,32 @@ class Outcome:
     def _load(self, context: Floats, streams: int | Floats) -> Load:
         return self._situations.load(self._isl, self._osl, context, streams, self._kv_bytes_per_value)
 
-    def _ceiling(self, load: Load, bytes_per_step: Floats) -> Floats:
-        shapes, devices = self._situations.shapes, self._situations.devices
-        return physics.decode_ceiling_tok_s(shapes, devices, load, bytes_per_step) * (load.draft_tokens + 1.0)
+    def _read_bytes(self, streams: int) -> Floats:
+        """Bytes that a step of so many streams reads."""
+        return self._candidates.paces.step(streams).weights_read_bytes + streams * self._cache_bytes
+
+    def _ceiling(self, streams: int, bytes_per_step: Floats) -> Floats:
+        pace = self._candidates.paces.step(streams)
+        least_s = np.maximum(bytes_per_step / pace.pooled_bytes_s, pace.pooled_compute_s)
+        return (self._situations.draft_tokens + 1.0) / least_s
+
+    @cached_property
+    def _cache_bytes(self) -> Floats:
+        """Bytes of one stream's cache that a step reads."""
+        return physics.cache_bytes(self._situations.shapes, self._load(self._halfway, 1))
 
     @property
-    def _steps(self) -> list[int]:
+    def _powers(self) -> list[int]:
         """1, 2, 4... streams up to those asked, and the next one where they are no power of two."""
         return [1 << i for i in range((int(np.max(self._streams)) - 1).bit_length() + 1)]
 
-    def _at_streams(self, log_token_s: list[Floats]) -> Floats:
-        """Log seconds per token at the asked streams, never falling with them: company makes no stream faster.
+    def _at_streams(self, token_s: list[Floats]) -> Floats:
+        """Seconds per token at the asked streams, never falling with them: company makes no stream faster.
 
-        ``log_token_s`` is what the calibration says at each of ``_steps``. Straight between two of them in the
-        logarithm of streams.
+        ``token_s`` is what the calibration says at each of ``_powers``. Between two of them the logarithm of seconds is
+        straight in the logarithm of streams.
         """
-        slowest = list(accumulate(log_token_s, np.maximum))
+        slowest = list(accumulate(token_s, np.maximum))
         place = np.log2(self._streams)
         below = np.floor(place).astype(np.int64)
         above = np.minimum(below + 1, len(slowest) - 1)
@@ -214,42 +235,51 @@ class Outcome:
             lower, upper = table[below, rows], table[above, rows]
         else:
             lower, upper = slowest[below], slowest[above]
-        return np.asarray(lower + (place - below) * (upper - lower) if np.any(place > below) else lower)
+        between = np.any(place > below)
+        return np.asarray(lower * np.exp((place - below) * np.log(upper / lower)) if between else lower)
 
-    def _each(self, streams: int) -> Timed:
+    @cached_property
+    def _tok_s(self) -> Floats:
+        """Tokens per second of one stream beside those asked."""
+        return np.minimum(1.0 / self._at_streams([self._step(n).token_s() for n in self._powers]), self.ceiling_tok_s)
+
+    @cached_property
+    def _total_tok_s(self) -> Floats:
+        token_s = self._at_streams([self._together_s(n) for n in self._powers])
+        return np.asarray(self._streams * np.minimum(1.0 / token_s, self.ceiling_tok_s))
+
+    @property
+    def _output_s(self) -> Floats:
+        """Seconds of the output after its first token."""
+        return self._osl / self._tok_s
+
+    def _step(self, streams: int) -> Step:
         """A step of so many streams."""
-        if streams not in self._timed:
-            pace, situations = self._candidates.pace(streams), self._situations
-            parts = pace.parts.plus(self._cache, streams)
-            others = ZERO
+        if streams not in self._steps:
+            pace = self._candidates.paces.step(streams)
+            parts, others = (
+                pace.parts.plus(self._candidates.paces.cache_read().parts, streams * self._cache_bytes),
+                ZERO,
+            )
             if streams > 1:
-                load = self._load(self._halfway, streams)
-                waits = physics.interleaved_s(load, self._waited_s(streams), ZERO)
+                waits = physics.interleaved_s(self._load(self._halfway, streams), self._prompt(streams).seconds(), ZERO)
                 others = waits * self._candidates.decode.factor["interleave"]
-            least = np.log(parts.least) - situations.log_accepted
-            log_added = pace.log_added + self._log_added
-            self._timed[streams] = Timed(physics.DECODE_SUM.total(parts), others, log_added, least)
-        return self._timed[streams]
+            alone_s, least_s = physics.DECODE_SUM.total(parts), parts.least / self._situations.accepted
+            self._steps[streams] = Step(alone_s, others, pace.factor * self._length_factor, least_s)
+        return self._steps[streams]
 
-    def _together(self, streams: int) -> Floats:
-        """Log seconds per token of each stream if all are timed until the last one ends: it waits for all prefills."""
-        each = self._each(streams)
+    def _together_s(self, streams: int) -> Floats:
+        """Seconds per token of each stream if all are timed until the last one ends: it waits for all prefills."""
+        step = self._step(streams)
         if streams == 1:
-            return each.log_s()
+            return step.token_s()
         ends = ragged(self._load(self._halfway, streams), ONE)
-        return each.log_s(2.0, self._candidates.decode.added(ends))
+        return step.token_s(2.0, np.exp(self._candidates.decode.added(ends)))
 
     @cached_property
-    def _cache(self) -> Parts:
-        """Reading one stream's cache."""
-        load = self._load(self._halfway, 1)
-        terms = physics.cache_terms(self._situations.shapes, self._situations.devices, load)
-        return physics.DECODE_SUM.fold(self._candidates.decode.scaled(terms, {}))
-
-    @cached_property
-    def _log_added(self) -> Floats:
-        """What lengths and the kind of text add to a step's log seconds."""
-        return self._candidates.decode.added(lengths(self._asked) | self._texts)
+    def _length_factor(self) -> Floats:
+        """What lengths and the kind of text multiply a step with."""
+        return np.asarray(np.exp(self._candidates.decode.added(lengths(self._asked) | self._texts)))
 
     @property
     def _texts(self) -> dict[str, Floats]:
@@ -257,35 +287,47 @@ class Outcome:
         content = self._workload.content
         return {CONTENT_SLOPES[content]: self._situations.numbers["acceptance"]} if content else {}
 
-    def _prompt(self, streams: int | Floats) -> Parts:
+    def _prompt(self, streams: int) -> Prompt:
         """One prompt's prefill while so many wait together."""
-        shapes, devices = self._situations.shapes, self._situations.devices
-        batches = physics.batch_terms(shapes, devices, self._load(self._context, streams))
-        return self._prompt_alone.plus(physics.PREFILL_SUM.fold(self._candidates.prefill.scaled(batches, {})))
+        if streams not in self._prompts:
+            self._prompts[streams] = self._prompt_beside(streams)
+        return self._prompts[streams]
+
+    def _prompt_beside(self, streams: int | Floats) -> Prompt:
+        load = self._load(self._context, streams)
+        parts = self._prompt_alone.plus(physics.PREFILL_SUM.fold(self._pass_terms(load)))
+        effects = self._candidates.prefill.added(lengths(load))
+        return Prompt(
+            physics.PREFILL_SUM.total(parts), self._prompt_factor(streams) * np.exp(effects), self._least_prompt_s
+        )
+
+    def _prompt_factor(self, streams: int | Floats) -> Floats:
+        if isinstance(streams, int):
+            return self._candidates.paces.prompt(streams).factor
+        effects = self._candidates.prefill.added(company(self._situations, self._load(self._context, streams)))
+        return self._candidates.paces.prompt(1).factor * np.exp(effects)
+
+    @cached_property
+    def _prompt_asked(self) -> Prompt:
+        """One prompt's prefill while those asked wait together."""
+        return self._prompt_beside(self._streams) if np.ndim(self._streams) else self._prompt(int(self._streams))
 
     @cached_property
     def _prompt_alone(self) -> Parts:
         """What of a prefill does not depend on who waits beside it."""
-        shapes, devices = self._situations.shapes, self._situations.devices
-        terms = physics.prompt_terms(shapes, devices, self._load(self._context, 1))
-        return physics.PREFILL_SUM.fold(self._candidates.prefill.scaled(terms, {}))
-
-    def _waited_s(self, streams: int) -> Floats:
-        """Seconds of one prompt's prefill while so many wait together: what each of them waits for the others."""
-        if streams not in self._waited:
-            self._waited[streams] = np.exp(self._prompt_log_s(streams))
-        return self._waited[streams]
-
-    def _prompt_log_s(self, streams: int | Floats, first: Floats = ZERO) -> Floats:
-        """Log seconds of one prompt's prefill while so many wait together; never below what compute allows."""
-        prefill, load = self._candidates.prefill, self._load(self._context, streams)
-        seconds = physics.PREFILL_SUM.total(self._prompt(streams)) + first
-        log_s = np.log(seconds) + prefill.log_total + prefill.added(numbers(self._situations, load))
-        return np.maximum(log_s, self._least_prompt_log_s)
+        return physics.PREFILL_SUM.fold(self._prompt_terms)
 
     @cached_property
-    def _least_prompt_log_s(self) -> Floats:
-        return np.log(self._isl / self._prefill_ceiling_tok_s)
+    def _prompt_terms(self) -> dict[str, Floats]:
+        units = self._candidates.paces.prompt(1).units
+        return physics.prompt_terms(units, self._situations.shapes, self._load(self._context, 1))
+
+    def _pass_terms(self, load: Load) -> dict[str, Floats]:
+        return physics.pass_terms(self._candidates.paces.prompt(1).units, self._situations.shapes, load)
+
+    @cached_property
+    def _least_prompt_s(self) -> Floats:
+        return self._isl / self._prefill_ceiling_tok_s
 
     @cached_property
     def _prefill_ceiling_tok_s(self) -> Floats:
@@ -293,13 +335,17 @@ class Outcome:
 
     @cached_property
     def _prefill_s(self) -> Floats:
-        return np.exp(self._prompt_log_s(self._streams))
+        return self._prompt_asked.seconds()
 
     @cached_property
-    def _first_token_s(self) -> Floats:
-        """What the first token takes beyond the prefill: tokenising, scheduling, the first step, as measured TTFTs show."""
+    def _ttft_s(self) -> Floats:
+        """Seconds to the first token: the prefills waited for, and what it takes beyond them, as measured TTFTs show.
+
+        That is tokenising, scheduling, the first step.
+        """
         first = physics.FIRST_SECONDS * self._candidates.prefill.factor["first"]
-        return np.asarray(np.exp(self._prompt_log_s(self._streams, first)) - self._prefill_s)
+        beyond = self._prompt_asked.seconds(first) - self._prefill_s
+        return np.asarray(self._prefill_s * (self._streams + 1.0) / 2.0 + beyond)
 
     @property
     def _prefill_sd(self) -> Floats:
@@ -317,12 +363,17 @@ class Outcome:
     def _total_sd(self) -> Floats:
         return self._candidates.decode.log_sd(self._decode_spread, self._streams, 1)
 
+    @property
+    def _latency_sd(self) -> Floats:
+        first, rest = self._ttft_s, self._output_s
+        return np.hypot(first * self._ttft_sd, rest * self._decode_sd) / (first + rest)
+
     @cached_property
     def _prefill_spread(self) -> Floats:
-        shapes, devices, prefill = self._situations.shapes, self._situations.devices, self._candidates.prefill
         load = self._load(self._context, self._streams)
-        terms, scales = physics.prefill_terms(shapes, devices, load, ZERO), numbers(self._situations, load)
-        return prefill.spread(prefill.shares(terms, scales), scales)
+        terms = {**self._prompt_terms, **self._pass_terms(load), "first": ZERO}
+        shares = physics.PREFILL_SUM.shares(terms)
+        return self._candidates.prefill.spread(shares, numbers(self._situations, load))
 
     @cached_property
     def _decode_spread(self) -> Floats:
@@ -332,17 +383,19 @@ class Outcome:
     @cached_property
     def _decode_share(self) -> dict[str, Floats]:
         """Each term's share in a step, at the largest power of two within the asked streams."""
-        streams = np.broadcast_to(self._streams, len(self._candidates))
-        step = np.floor(np.log2(streams)).astype(np.int64)
+        powers = np.floor(np.log2(self._streams)).astype(np.int64)
+        if not np.ndim(powers):
+            return self._shares(1 << int(powers))
         found: dict[str, Floats] = {}
-        for i in np.unique(step).tolist() or [0]:
+        for i in np.unique(powers).tolist() or [0]:
             for term, share in self._shares(1 << i).items():
-                found[term] = np.where(step == i, share, found.get(term, ZERO))
+                found[term] = np.where(powers == i, share, found.get(term, ZERO))
         return found
 
     def _shares(self, streams: int) -> dict[str, Floats]:
         """Each term's share in a step of so many streams."""
-        load, shapes, devices = self._load(self._halfway, streams), self._situations.shapes, self._situations.devices
-        waits = self._waited_s(streams) if streams > 1 else ZERO
-        terms = physics.decode_terms(shapes, devices, load, waits, ZERO)
-        return self._candidates.decode.shares(terms, numbers(self._situations, load) | self._texts)
+        step, paces, read = self._step(streams), self._candidates.paces, streams * self._cache_bytes
+        cache = {term: read * seconds for term, seconds in paces.cache_read().terms.items()}
+        terms = {**paces.step(streams).terms, **cache, "interleave": step.interleaved_s}
+        parts = paces.step(streams).parts.plus(paces.cache_read().parts, read)
+        return physics.DECODE_SUM.shares_in(replace(parts, added=parts.added + step.interleaved_s), terms)

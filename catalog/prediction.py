@@ -79,11 +79,6 @@ class Estimate:
         """90th percentile."""
         return self.quantile(0.9)
 
-    @cached_property
-    def rows(self) -> list[tuple[float, float, float]]:
-        """Value, low and high of each entry: for those that are shown."""
-        return list(zip(self.value.tolist(), self.low.tolist(), self.high.tolist(), strict=True))
-
     def quantile(self, probability: float) -> Floats:
         """The value that the figure stays below with this probability."""
         return np.minimum(self.value * np.exp(_deviations(probability) * self.log_sd), self.ceiling)

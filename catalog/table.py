@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,21 @@ from catalog.calibration.evidence import measured_here
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe, kernel
 from catalog.configs import ConfigKey, cannot_load, cannot_run
-from catalog.pace import Pace, pace_of
+from catalog.pace import Paces, paces_of
 from catalog.physics.memory import Footprint, columns, footprint
+from catalog.physics.terms import Devices, Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from catalog.calibration.situations import Config
     from catalog.catalog import Catalog
     from catalog.facts import Hardware
     from catalog.prediction import Bools, Floats, Ints
 
+NESTED = (Situations, Shapes, Devices, Footprint)
+"""Columns of columns."""
+NO_ROWS = np.zeros(0, dtype=np.int64)
 MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
 
@@ -56,8 +58,8 @@ class Candidates:
     evidence: Floats
     """How near measurements are, 0-1: of this config 1; of its engine on this machine 1/2; of its kernels anywhere 1/4."""
     context_limit: Ints
-    paces: dict[int, Pace]
-    """Paces by number of streams, as far as they were asked for."""
+    paces: Paces
+    """What no question changes of their speed."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -74,33 +76,23 @@ class Candidates:
         return {key: i for i, key in enumerate(self.keys)}
 
     @cached_property
-    def families(self) -> dict[str, Ints]:
-        """The rows of each family of models."""
-        found: dict[str, list[int]] = {}
+    def _groups(self) -> dict[tuple[str, ...], Ints]:
+        """Rows that differ in one field alone, by that field's name and the others' values."""
+        found: dict[tuple[str, ...], list[int]] = {}
         for i, config in enumerate(self.configs):
-            found.setdefault(config.model.family, []).append(i)
-        return {family: np.array(rows, dtype=np.int64) for family, rows in found.items()}
+            for field in ("model", "quant", "engine"):
+                found.setdefault(_group(field, config), []).append(i)
+        return {name: np.array(rows, dtype=np.int64) for name, rows in found.items()}
 
-    @cached_property
-    def speculations(self) -> NDArray[np.object_]:
-        """Each config's speculation."""
-        return np.array([key.speculation for key in self.keys], dtype=object)
-
-    @cached_property
-    def copies(self) -> Bools:
-        """Whether each config's model is derived from another."""
-        return np.array([config.model.derivative_of is not None for config in self.configs], dtype=bool)
+    def alike(self, field: str, config: Config) -> Ints:
+        """Rows, ascending, that differ from a config in its model (another of the family), quant or engine alone, and itself."""
+        return self._groups.get(_group(field, config), NO_ROWS)
 
     def take(self, rows: Any) -> Candidates:
         """The same columns for some of the rows."""
-        taken: Candidates = _take(self, np.asarray(rows))
+        rows = np.asarray(rows)
+        taken: Candidates = _take(self, np.flatnonzero(rows) if rows.dtype == bool else rows)
         return taken
-
-    def pace(self, streams: int) -> Pace:
-        """A step of so many streams: no question changes it, so it is kept."""
-        if streams not in self.paces:
-            self.paces[streams] = pace_of(self.situations, self.decode, streams)
-        return self.paces[streams]
 
     def unsupported_reason(self, row: int) -> str:
         """Why the engine cannot run this config here, in a sentence."""
@@ -115,7 +107,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
     measured = np.array([bool(rows) for rows in usable], dtype=bool)
     own = np.array([any(map(measured_here, rows)) for rows in usable], dtype=bool)
     basis = _basis(catalog, configs, measured)
-    decode = prepare(catalog.speed.decode, situations, own)
+    prefill, decode = (prepare(p, situations, own) for p in (catalog.speed.prefill, catalog.speed.decode))
     return Candidates(
         hardware,
         units,
@@ -123,7 +115,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         keys,
         situations,
         _footprints(configs),
-        prepare(catalog.speed.prefill, situations, own),
+        prefill,
         decode,
         _index([k.model for k in keys], catalog.model_ids),
         _index([k.quant for k in keys], catalog.quant_ids),
@@ -137,7 +129,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         basis,
         _evidence(catalog, configs, basis),
         np.array([c.model.context_limit or 0 for c in configs], dtype=np.int64),
-        {},
+        paces_of(situations, prefill, decode),
     )
 
 
@@ -154,6 +146,13 @@ def _footprints(configs: list[Config]) -> Footprint:
 def _unsupported(config: Config) -> str | None:
     engine, hardware = config.engine, config.hardware
     return cannot_run(engine, hardware, config.units) or cannot_load(engine, config.quant, hardware)
+
+
+def _group(field: str, config: Config) -> tuple[str, ...]:
+    """What is the same in all configs that differ in one field alone."""
+    names = {"model": config.model.id, "quant": config.quant.id, "engine": config.engine.id}
+    names[field] = config.model.family if field == "model" else ""
+    return (field, *names.values(), config.speculation)
 
 
 def _index(names: list[str], known: tuple[str, ...]) -> Ints:
@@ -190,45 +189,42 @@ def join(tables: Sequence[Candidates]) -> Candidates:
 
 def _join(tables: Sequence[Any]) -> Any:
     """Rows of any (nested) dataclasses of columns."""
-    changed: dict[str, Any] = {}
-    for f in fields(tables[0]):
-        values = [getattr(table, f.name) for table in tables]
-        if isinstance(values[0], np.ndarray):
-            changed[f.name] = np.concatenate(values)
-        elif f.name in {"configs", "keys"}:
-            changed[f.name] = tuple(chain.from_iterable(values))
-        elif f.name == "paces":
-            changed[f.name] = {}
-        elif isinstance(values[0], dict):
-            changed[f.name] = {name: np.concatenate([value[name] for value in values]) for name in values[0]}
-        elif f.name in {"prefill", "decode"}:
-            changed[f.name] = values[0].join(values[1:])
-        elif f.name in {"situations", "shapes", "devices", "footprints"}:
-            changed[f.name] = _join(values)
-        else:
-            changed[f.name] = values[0]
+    changed = {name: _joined([getattr(table, name) for table in tables]) for name in _names(tables[0].__class__)}
+    if "paces" in changed:
+        changed["paces"] = paces_of(changed["situations"], changed["prefill"], changed["decode"])
     return type(tables[0])(**changed)
 
 
-def _take(table: Any, rows: Any) -> Any:
+def _joined(values: list[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(values)
+    if isinstance(first, tuple):
+        return tuple(chain.from_iterable(values))
+    if isinstance(first, dict):
+        return {name: np.concatenate([value[name] for value in values]) for name in first}
+    if isinstance(first, Prepared):
+        return first.join(values[1:])
+    return _join(values) if isinstance(first, NESTED) else first
+
+
+def _take(table: Any, rows: Ints) -> Any:
     """Rows of any (nested) dataclass of columns; what is not a column stays."""
-    if rows.dtype == bool:
-        rows = np.flatnonzero(rows)
-    changed: dict[str, Any] = {}
-    for f in fields(table):
-        value = getattr(table, f.name)
-        if isinstance(value, np.ndarray):
-            changed[f.name] = value[rows]
-        elif isinstance(value, tuple) and f.name in {"configs", "keys"}:
-            changed[f.name] = tuple(value[i] for i in rows)
-        elif f.name == "paces":
-            changed[f.name] = {streams: pace.take(rows) for streams, pace in list(value.items())}
-        elif isinstance(value, dict):
-            changed[f.name] = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in value.items()}
-        elif f.name in {"prefill", "decode"}:
-            changed[f.name] = value.take(rows)
-        elif f.name in {"situations", "shapes", "devices", "footprints"}:
-            changed[f.name] = _take(value, rows)
-        else:
-            changed[f.name] = value
-    return type(table)(**changed)
+    return type(table)(**{name: _taken(getattr(table, name), rows) for name in _names(table.__class__)})
+
+
+def _taken(value: Any, rows: Ints) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[rows]
+    if isinstance(value, tuple):
+        return tuple(value[i] for i in rows.tolist())
+    if isinstance(value, dict):
+        return {name: column[rows] for name, column in value.items()}
+    if isinstance(value, (Prepared, Paces)):
+        return value.take(rows)
+    return _take(value, rows) if isinstance(value, NESTED) else value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

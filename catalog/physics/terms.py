@@ -30,6 +30,8 @@ STEP_SECONDS = 1e-3
 """Unit of the overhead per step: sampling, scheduling, detokenising."""
 SEQUENCE_SECONDS = 1e-4
 """Unit of the overhead per stream and step."""
+REQUEST_SECONDS = 1e-2
+"""Unit of the overhead per request."""
 FIRST_SECONDS = 1e-2
 """Unit of what a first token takes beyond the prefill."""
 PREFILL_BATCH = 2048
@@ -132,17 +134,35 @@ def expert_share(shapes: Shapes, tokens: Floats) -> Floats:
 
 def step_bytes(shapes: Shapes, load: Load) -> Floats:
     """Bytes a decode step must read: dense weights, distinct experts, every stream's cache. Over all units."""
+    return weights_read_bytes(shapes, load) + load.concurrency * cache_bytes(shapes, load)
+
+
+def weights_read_bytes(shapes: Shapes, load: Load) -> Floats:
+    """Of them, the weights."""
     share = expert_share(shapes, load.concurrency**load.routing)
-    cache = load.concurrency * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value)
-    return shapes.dense_bytes + shapes.expert_bytes * share + cache
+    return shapes.dense_bytes + shapes.expert_bytes * share
+
+
+def cache_bytes(shapes: Shapes, load: Load) -> Floats:
+    """Of them, one stream's cache."""
+    return kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value)
 
 
 def decode_ceiling_tok_s(shapes: Shapes, devices: Devices, load: Load, bytes_per_step: Floats) -> Floats:
     """Tokens per second of one stream that no engine can exceed without speculation: bandwidth over bytes, or peak over FLOPs."""
+    bandwidth, compute_s = pooled_bytes_s(devices, load), pooled_compute_s(shapes, devices, load)
+    return 1.0 / np.maximum(bytes_per_step / bandwidth, compute_s)
+
+
+def pooled_bytes_s(devices: Devices, load: Load) -> Floats:
+    """Bandwidth of the units that can work on a step at once: all of them where there are several streams."""
+    return devices.bandwidth_bytes_s * np.where(load.concurrency > 1, devices.units, devices.parallel)
+
+
+def pooled_compute_s(shapes: Shapes, devices: Devices, load: Load) -> Floats:
+    """Seconds that the multiplications of a step take them at their peak."""
     together = np.where(load.concurrency > 1, devices.units, devices.parallel)
-    memory = bytes_per_step / (devices.bandwidth_bytes_s * together)
-    compute = 2.0 * shapes.active_params * load.concurrency / (devices.peak_flops * together)
-    return 1.0 / np.maximum(memory, compute)
+    return 2.0 * shapes.active_params * load.concurrency / (devices.peak_flops * together)
 
 
 def prefill_ceiling_tok_s(shapes: Shapes, devices: Devices) -> Floats:
@@ -153,7 +173,8 @@ def prefill_ceiling_tok_s(shapes: Shapes, devices: Devices) -> Floats:
 
 def decode_terms(shapes: Shapes, devices: Devices, load: Load, prefill_s: Floats, total: Floats) -> dict[str, Floats]:
     """Terms of the time per step of one stream: the step itself, every stream's cache, and the prefills in between."""
-    step, cache = step_terms(shapes, devices, load), cache_terms(shapes, devices, load)
+    read = load.concurrency * cache_bytes(shapes, load)
+    step, cache = step_terms(shapes, devices, load), {name: read * unit for name, unit in cache_units(devices).items()}
     reachable = step["reachable"] + cache["reachable"]
     return {**step, **cache, "reachable": reachable, "interleave": interleaved_s(load, prefill_s, total)}
 
@@ -188,11 +209,10 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
     }
 
 
-def cache_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats]:
-    """Terms of reading every stream's cache: in proportion to the streams."""
+def cache_units(devices: Devices) -> dict[str, Floats]:
+    """Terms of reading one byte of a cache."""
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
-    cache = load.concurrency * kv_streamed_bytes(shapes, load.context, load.kv_bytes_per_value) / bandwidth
-    return {"kv": cache, "reachable": cache * (devices.bandwidth_bytes_s / devices.reachable_bytes_s)}
+    return {"kv": 1.0 / bandwidth, "reachable": 1.0 / (devices.reachable_bytes_s * devices.parallel)}
 
 
 def interleaved_s(load: Load, prefill_s: Floats, total: Floats) -> Floats:
@@ -206,45 +226,76 @@ def interleaved_s(load: Load, prefill_s: Floats, total: Floats) -> Floats:
 
 def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -> dict[str, Floats]:
     """Terms of one request's share in a prefill; ``first`` is 1 where the time to the first token is meant."""
-    return {
-        **prompt_terms(shapes, devices, load),
-        **batch_terms(shapes, devices, load),
-        "first": first * FIRST_SECONDS,
-    }
+    units = prompt_units(shapes, devices)
+    terms = {**prompt_terms(units, shapes, load), **pass_terms(units, shapes, load)}
+    return terms | {"first": first * FIRST_SECONDS}
 
 
-def prompt_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats]:
-    """What one request's prompt costs, whoever waits beside it.
+@dataclass(frozen=True)
+class PromptUnits:
+    """Seconds of what a prompt is made of, each named by its term and by what it is for. Shapes (n,).
 
-    isl tokens are pushed through the body of the model (the output head only sees the last), each attending to the
-    history and to those before it.
+    For a token, for a pair of tokens of which one sees the other (all of them, or within a window), for the request, and for a
+    pass of a batch through the weights.
     """
+
+    dense_token: Floats
+    experts_token: Floats
+    attention_pair: Floats
+    attention_window_pair: Floats
+    link_token: Floats
+    request: Floats
+    read_dense: Floats
+    read_experts: Floats
+    """If a batch touches all experts."""
+    layer_pass: Floats
+
+    def take(self, rows: Any) -> PromptUnits:
+        """The same for some of the configs."""
+        return PromptUnits(**{name: column[rows] for name, column in vars(self).items()})
+
+    def scaled(self, factor: Mapping[str, Floats]) -> PromptUnits:
+        """Each times the factor on its term, which its name begins with."""
+        return PromptUnits(**{name: x * factor[name.partition("_")[0]] for name, x in vars(self).items()})
+
+
+def prompt_units(shapes: Shapes, devices: Devices) -> PromptUnits:
+    """The units at perfect efficiency. The output head sees only a prompt's last token, so it is left out."""
     peak = devices.peak_flops * devices.parallel
-    history = np.maximum(load.context - load.isl, 0.0)
-    pairs_full = load.isl * (history + load.isl / 2.0)
-    pairs_window = load.isl * np.minimum(history + load.isl / 2.0, shapes.kv_window_tokens)
-    attention = pairs_full * shapes.attention_full_flops + pairs_window * shapes.attention_window_flops
-    several = (devices.units > 1).astype(float)
-    exchanged = shapes.layers * 2.0 * load.isl * shapes.hidden_size * 2.0
+    attention_peak = devices.attention_peak_flops * devices.parallel
+    bandwidth = devices.bandwidth_bytes_s * devices.parallel
+    return PromptUnits(
+        dense_token=2.0 * (shapes.dense_params - shapes.head_params) / peak,
+        experts_token=2.0 * shapes.expert_params * shapes.routed_share / peak,
+        attention_pair=shapes.attention_full_flops / attention_peak,
+        attention_window_pair=shapes.attention_window_flops / attention_peak,
+        link_token=(devices.units > 1) * shapes.layers * 2.0 * shapes.hidden_size * 2.0 / devices.link_bytes_s,
+        request=np.full(len(shapes), REQUEST_SECONDS),
+        read_dense=shapes.dense_bytes / bandwidth,
+        read_experts=shapes.expert_bytes / bandwidth,
+        layer_pass=shapes.layers * 10.0 * LAYER_SECONDS,
+    )
+
+
+def prompt_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:
+    """What one request's prompt costs, whoever waits beside it: each token attends to the history and to those before it."""
+    seen = np.maximum(load.context - load.isl, 0.0) + load.isl / 2.0
+    in_window = load.isl * np.minimum(seen, shapes.kv_window_tokens)
     return {
-        "dense": 2.0 * load.isl * (shapes.dense_params - shapes.head_params) / peak,
-        "experts": 2.0 * load.isl * shapes.expert_params * shapes.routed_share / peak,
-        "attention": attention / (devices.attention_peak_flops * devices.parallel),
-        "request": np.full(len(shapes), 10.0 * STEP_SECONDS),
-        "link": several * exchanged / devices.link_bytes_s,
+        "dense": load.isl * units.dense_token,
+        "experts": load.isl * units.experts_token,
+        "attention": load.isl * seen * units.attention_pair + in_window * units.attention_window_pair,
+        "request": units.request,
+        "link": load.isl * units.link_token,
     }
 
 
-def batch_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats]:
+def pass_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:
     """A request's share in reading the weights, once per PREFILL_BATCH tokens, which requests that wait together fill together."""
     together = load.concurrency * load.isl
-    batches = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
+    passes = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
     touched = expert_share(shapes, np.minimum(together, PREFILL_BATCH) ** load.routing)
-    read = shapes.dense_bytes + shapes.expert_bytes * touched
-    return {
-        "read": batches * read / (devices.bandwidth_bytes_s * devices.parallel),
-        "layer": batches * shapes.layers * 10.0 * LAYER_SECONDS,
-    }
+    return {"read": passes * (units.read_dense + units.read_experts * touched), "layer": passes * units.layer_pass}
 
 
 @dataclass(frozen=True)
@@ -261,7 +312,7 @@ class Parts:
         parts = (self.streamed, self.least, self.computed, self.added)
         return Parts(*(x[rows] if np.ndim(x) else x for x in parts))
 
-    def plus(self, other: Parts, times: float = 1.0) -> Parts:
+    def plus(self, other: Parts, times: Floats | float = 1.0) -> Parts:
         """These and so many times others."""
 
         def sums(mine: Floats, theirs: Floats) -> Floats:
@@ -304,7 +355,10 @@ class Sum:
 
     def shares(self, terms: Mapping[str, Floats]) -> dict[str, Floats]:
         """Each term's share in the total: its elasticity d log total / d log term."""
-        parts = self.fold(terms)
+        return self.shares_in(self.fold(terms), terms)
+
+    def shares_in(self, parts: Parts, terms: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The same of terms that are added up already."""
         said, memory, busy = parts.streamed, _root(self._memory(parts), SHARPNESS), self._busy(parts)
         total = busy + parts.added
         by_memory, by_compute = ((x / busy) ** (SHARPNESS - 1) / total for x in (memory, parts.computed))
@@ -336,10 +390,8 @@ def _raised(x: Floats, power: int) -> Floats:
 
 
 def _root(x: Floats, power: int) -> Floats:
-    """The root of a power of two, by square roots."""
-    for _ in range(power.bit_length() - 1):
-        x = np.sqrt(x)
-    return x
+    """The root of positive numbers: a third of what general powers cost."""
+    return np.asarray(np.exp(np.log(x) / power))
 
 
 DECODE_SUM = Sum(streamed=("weights", "experts", "kv"), computed=("compute",), least="reachable")

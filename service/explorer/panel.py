@@ -60,7 +60,7 @@ def panel(catalog: Catalog, question: RecommendQuestion, config: str) -> Panel:
     feasible = bool(judged.feasible[0])
     nearest = None if feasible else Neighbourhood(catalog, question, judged).nearest([0])[0]
     return Panel(
-        figures(catalog, asked, judged.outcome, judged.quality, question.task, 0),
+        figures(catalog, asked, judged.outcome, judged.quality, question.task)[0],
         feasible,
         tuple(limit.reason(0) for limit in judged.reasons(0)),
         nearest,

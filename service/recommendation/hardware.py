@@ -143,7 +143,7 @@ def _best(catalog: Catalog, tried: Tried) -> Prediction:
     one = Asked(asked.hardware, asked.workload, asked.candidates.take(np.array([tried.row])))
     outcome, quality = catalog.predict(one.candidates, one.workload), tried.judged.quality.take([tried.row])
     return Prediction.model_construct(
-        feasible=True, reasons=(), **figures(catalog, one, outcome, quality, tried.question.task, 0)
+        feasible=True, reasons=(), **figures(catalog, one, outcome, quality, tried.question.task)[0]
     )
 
 

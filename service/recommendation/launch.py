@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from catalog.calibration.situations import draft
+from catalog.facts.base import Same
 from catalog.physics.memory import UNSTATED_BUFFERS
 from catalog.physics.weights import weight_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from catalog.calibration.situations import Config
-    from catalog.facts import Hardware, Launch
+    from catalog.facts import Hardware, KvDtype, Launch
     from catalog.prediction import Workload
 
 MOST_MEMORY = 0.95
@@ -24,33 +26,56 @@ RPC_PORT = 50052
 """Where llama.cpp's rpc-server listens, as its template says."""
 DRAFT_HEADS = ("{draft_model}", "{draft_file}")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+KEPT_COMMANDS = 2000
+"""Commands kept with what their config decides filled in."""
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def launch(config: Config, workload: Workload) -> str | None:
     """Fill the engine's documented command with what was evaluated; None where it documents none."""
+    pieces = _pieces(Same(config), workload.kv_dtype, workload.units)
+    if pieces is None:
+        return None
+    return "".join(shlex.quote(OF_WORKLOAD[x](config, workload)) if i % 2 else x for i, x in enumerate(pieces))
+
+
+@lru_cache(maxsize=KEPT_COMMANDS)
+def _pieces(same: Same, kv_dtype: KvDtype, units: int) -> tuple[str, ...] | None:
+    """The command in pieces: text with what the config decides filled in, and, every other one, names in ``OF_WORKLOAD``."""
+    config: Config = same.it
     template = config.engine.launch
     if template is None:
         return None
-    options = _options(config, workload, template.options)
+    options = _options(config, kv_dtype, units)
     environment = [template.options[f"env_{name}"] for name in options if f"env_{name}" in template.options]
     appended = [template.options[name] for name in options if name in template.options]
     command = " ".join([*environment, template.command, *appended, *_remarks(config, template, appended)])
     if "multi_unit" in options and "other_units" in template.options:
         command = f"# on the other units: {template.options['other_units']}\n{command}"
-    return PLACEHOLDER.sub(lambda found: _filled(found.group(1), config, workload), command)
+    pieces = [""]
+    for i, piece in enumerate(PLACEHOLDER.split(command)):
+        if i % 2 and piece in OF_WORKLOAD:
+            pieces += [piece, ""]
+        else:
+            pieces[-1] += _filled(piece, config) if i % 2 else piece
+    return tuple(pieces)
 
 
-def _options(config: Config, workload: Workload, known: Mapping[str, str]) -> list[str]:
+def _options(config: Config, kv_dtype: KvDtype, units: int) -> list[str]:
     """Names of the options that what was evaluated asks for: cache type, on-line quant, draft method, several units.
 
     Units of unified memory are machines of their own; others are cards in one machine.
     """
     method, _ = draft(config.speculation)
-    if method == "mtp" and not config.model.mtp_layers and "mtp_head" in known:
+    if (
+        method == "mtp"
+        and not config.model.mtp_layers
+        and config.engine.launch
+        and "mtp_head" in config.engine.launch.options
+    ):
         method = "mtp_head"
-    several = None if workload.units == 1 else "multi_unit" if config.hardware.unified else "multi_gpu"
-    wanted = (f"kv_{workload.kv_dtype}", f"quant_{config.quant.id}", method, several)
+    several = None if units == 1 else "multi_unit" if config.hardware.unified else "multi_gpu"
+    wanted = (f"kv_{kv_dtype}", f"quant_{config.quant.id}", method, several)
     return [name for name in wanted if name]
 
 
@@ -70,27 +95,6 @@ def _remarks(config: Config, template: Launch, options: list[str]) -> list[str]:
 def _quant_word(config: Config) -> str:
     """The quant as its files spell it."""
     return config.quant.id.upper() if config.quant.family.startswith("gguf") else config.quant.id
-
-
-VALUES: dict[str, Callable[[Config, Workload], str | None]] = {
-    "model": lambda config, _: checkpoint(config) or config.model.hf_id or config.model.id,
-    "quant": lambda config, _: _quant_word(config),
-    "name": lambda config, _: config.model.id,
-    "context": lambda _, workload: str(workload.context + workload.osl),
-    "total_context": lambda _, workload: str((workload.context + workload.osl) * workload.concurrency),
-    "slots": lambda _, workload: str(workload.concurrency),
-    "batch_tokens": lambda config, _: str((config.engine.buffers or UNSTATED_BUFFERS).batch_tokens),
-    "units": lambda _, workload: str(workload.units),
-    "hosts": lambda _, workload: ",".join(f"HOST{i + 1}" for i in range(workload.units)),
-    "rpc_hosts": lambda _, workload: ",".join(f"HOST{i + 1}:{RPC_PORT}" for i in range(1, workload.units)),
-    "draft_tokens": lambda config, _: str(draft(config.speculation)[1]),
-    "draft_model": lambda config, _: draft_checkpoint(config),
-    "draft_file": lambda config, _: (head := draft_checkpoint(config)) and f"{head.rpartition('/')[2]}.gguf",
-    "kv_dtype": lambda _, workload: workload.kv_dtype,
-    "memory_share": lambda config, workload: f"{memory_share(config.hardware, workload):.2f}",
-    "free_share": lambda config, workload: f"{memory_share(config.hardware, workload, _weights(config)):.2f}",
-}
-"""What each placeholder of a command stands for; None where the catalog cannot name it."""
 
 
 def checkpoint(config: Config) -> str | None:
@@ -136,7 +140,31 @@ def _weights(config: Config) -> float:
     return weights.stored_bytes / config.units if weights else 0.0
 
 
-def _filled(name: str, config: Config, workload: Workload) -> str:
+def _filled(name: str, config: Config) -> str:
     """A value as one shell word; a placeholder that is not ours stays for the reader to fill."""
-    value = VALUES[name](config, workload) if name in VALUES else None
+    value = OF_CONFIG[name](config) if name in OF_CONFIG else None
     return f"<{name}>" if value is None else shlex.quote(value)
+
+
+OF_CONFIG: dict[str, Callable[[Config], str | None]] = {
+    "model": lambda config: checkpoint(config) or config.model.hf_id or config.model.id,
+    "quant": _quant_word,
+    "name": lambda config: config.model.id,
+    "batch_tokens": lambda config: str((config.engine.buffers or UNSTATED_BUFFERS).batch_tokens),
+    "draft_tokens": lambda config: str(draft(config.speculation)[1]),
+    "draft_model": draft_checkpoint,
+    "draft_file": lambda config: (head := draft_checkpoint(config)) and f"{head.rpartition('/')[2]}.gguf",
+}
+"""What each placeholder of a command stands for; None where the catalog cannot name it."""
+OF_WORKLOAD: dict[str, Callable[[Config, Workload], str]] = {
+    "context": lambda _, workload: str(workload.context + workload.osl),
+    "total_context": lambda _, workload: str((workload.context + workload.osl) * workload.concurrency),
+    "slots": lambda _, workload: str(workload.concurrency),
+    "units": lambda _, workload: str(workload.units),
+    "hosts": lambda _, workload: ",".join(f"HOST{i + 1}" for i in range(workload.units)),
+    "rpc_hosts": lambda _, workload: ",".join(f"HOST{i + 1}:{RPC_PORT}" for i in range(1, workload.units)),
+    "kv_dtype": lambda _, workload: workload.kv_dtype,
+    "memory_share": lambda config, workload: f"{memory_share(config.hardware, workload):.2f}",
+    "free_share": lambda config, workload: f"{memory_share(config.hardware, workload, _weights(config)):.2f}",
+}
+"""The same of those that the question decides."""

@@ -24,12 +24,10 @@ if TYPE_CHECKING:
     from modelpicker.wire.questions import RecommendQuestion
 
     from catalog.catalog import Catalog
-    from catalog.prediction import Ints
 
     Attempt = Callable[[int], "Iterator[Change | Variation]"]
 
 GB = 1e9
-NO_ROWS = np.zeros(0, dtype=np.int64)
 MORE_UNITS = (2, 4, 8, 16)
 SHORTER = (0.5, 0.25, 0.125)
 SMALL_CACHE = 0.05
@@ -140,17 +138,13 @@ class Neighbourhood:
 
     def _other(self, row: int, field: Literal["model", "quant", "engine"]) -> Iterator[Change]:
         """The heaviest feasible config that differs in one field alone; another model is one of the same family."""
-        mine, other = self._judged.asked.candidates, self._everything
-        table, key = other.asked.candidates, mine.keys[row]
-        rows = table.families.get(mine.configs[row].model.family, NO_ROWS)
-        rows = rows[other.feasible[rows]]
-        for name in ("model", "quant", "engine"):
-            same = getattr(table, f"{name}_index")[rows] == getattr(mine, f"{name}_index")[row]
-            rows = rows[~same if name == field else same]
-        rows = rows[table.speculations[rows] == key.speculation]
+        config, other = self._judged.asked.candidates.configs[row], self._everything
+        table, name = other.asked.candidates, getattr(config, field).id
+        alike = table.alike(field, config)
+        rows = [i for i in alike[other.feasible[alike]].tolist() if getattr(table.keys[i], field) != name]
         best = _heaviest(other, rows)
         if best is not None:
-            yield self._found(field, getattr(key, field), getattr(table.keys[best], field), other, best)
+            yield self._found(field, name, getattr(table.keys[best], field), other, best)
 
     def _evidence(self, row: int) -> Iterator[Change]:
         """Evidence of any kind, where only that is missing."""
@@ -244,12 +238,15 @@ class Neighbourhood:
         return found
 
 
-def _heaviest(judged: Judged, rows: Ints) -> int | None:
+def _heaviest(judged: Judged, rows: list[int]) -> int | None:
     """The row with the most weight bytes: the least that had to be given up. Originals before copies, then the faster."""
-    if len(rows) == 0:
-        return None
-    if len(rows) == 1:
-        return int(rows[0])
-    outcome, copies = judged.outcome, judged.asked.candidates.copies
-    keys = (rows, -outcome.decode_tok_s.value[rows], -outcome.weights_bytes[rows], copies[rows])
-    return int(rows[np.lexsort(keys)[0]])
+    weights, decode, configs = (
+        judged.outcome.weights_bytes,
+        judged.outcome.decode_tok_s.value,
+        judged.asked.candidates.configs,
+    )
+
+    def given_up(row: int) -> tuple[bool, float, float, int]:
+        return configs[row].model.derivative_of is not None, -weights[row], -decode[row], row
+
+    return min(rows, key=given_up, default=None)

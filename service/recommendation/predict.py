@@ -37,7 +37,7 @@ def predict(catalog: Catalog, question: PredictQuestion) -> Prediction:
     return Prediction.model_construct(
         feasible=bool(judged.feasible[0]),
         reasons=tuple(limit.reason(0) for limit in judged.reasons(0)),
-        **figures(catalog, asked, outcome, judged.quality, question.task, 0),
+        **figures(catalog, asked, outcome, judged.quality, question.task)[0],
     )
 
 

@@ -82,14 +82,13 @@ def best_first(scores: Floats, outcome: Outcome, rows: Ints) -> Iterator[int]:
 
 def on_front(outcome: Outcome, quality: QualityColumns, rows: Ints, chosen: Ints) -> Bools:
     """Which of the chosen rows none of ``rows`` (ascending) beats in decode, quality and memory at once; of equals, the first."""
-    decode, merit, spare = (x[rows] for x in (outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes))
-    front = []
-    for at in np.searchsorted(rows, chosen).tolist():
-        rivals = np.flatnonzero(decode >= decode[at])
-        rivals = rivals[(merit[rivals] >= merit[at]) & (spare[rivals] >= spare[at])]
-        alike = (decode[rivals] == decode[at]) & (merit[rivals] == merit[at]) & (spare[rivals] == spare[at])
-        front.append(not np.any(~alike | (rivals < at)))
-    return np.array(front, dtype=bool)
+    goods = (outcome.decode_tok_s.value, quality.merit, -outcome.total_bytes)
+    for good in goods:  # nothing below the least of the chosen beats any of them
+        rows = rows[good[rows] >= good[chosen].min(initial=np.inf)]
+    theirs, mine = (np.stack([good[x] for good in goods])[:, None] for x in (rows, chosen))
+    no_worse = (theirs >= mine.transpose(0, 2, 1)).all(axis=0)
+    better = (theirs > mine.transpose(0, 2, 1)).any(axis=0) | (rows < chosen[:, None])
+    return np.asarray(~(no_worse & better).any(axis=1))
 
 
 def choose(

@@ -81,12 +81,10 @@ def _recommendations(
     few = replace(judged.asked, candidates=judged.asked.candidates.take(rows))
     front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), rows)
     outcome, quality = judged.outcome.take(few.candidates, rows), judged.quality.take(rows)
+    told = figures(catalog, few, outcome, quality, question.task)
     return tuple(
         Recommendation.model_construct(
-            rank=i + 1,
-            score=round(float(considered.scores[row]), 2),
-            pareto=bool(front[i]),
-            **figures(catalog, few, outcome, quality, question.task, i),
+            rank=i + 1, score=round(float(considered.scores[row]), 2), pareto=bool(front[i]), **told[i]
         )
         for i, row in enumerate(considered.chosen)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from modelpicker.wire.questions import Task
 
     from catalog.catalog import Catalog
+    from catalog.configs import ConfigKey
     from catalog.facts import Measurement
     from catalog.predict import Outcome
     from catalog.prediction import Estimate, Workload
@@ -37,19 +39,19 @@ WIN_TOK_S = 30.0
 TIE_TOK_S = 10.0
 MOST_SOURCES = 20
 """Measurements listed with a config; the nearest to the asked workload come first."""
+KEPT_NAMES = 20_000
+SPEEDS = ("decode_tok_s", "decode_total_tok_s", "prefill_tok_s", "ttft_ms", "decode_ms", "latency_ms")
+"""Figures with an interval, as outcomes and answers name them."""
 
 
 def config_of(candidates: Candidates, row: int) -> Config:
     """The config as the wire names it."""
-    key = candidates.keys[row]
-    return Config(
-        model=key.model,
-        quant=key.quant,
-        engine=key.engine,
-        hardware=candidates.hardware.id,
-        units=candidates.units,
-        speculation=key.speculation,
-    )
+    return _named(*candidates.keys[row], candidates.hardware.id, candidates.units)
+
+
+@lru_cache(maxsize=KEPT_NAMES)
+def _named(model: str, quant: str, engine: str, speculation: str, hardware: str, units: int) -> Config:
+    return Config(model=model, quant=quant, engine=engine, hardware=hardware, units=units, speculation=speculation)
 
 
 def verdict(single_stream_tok_s: float, units: int) -> Verdict | None:
@@ -66,10 +68,13 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def interval(estimate: Estimate, row: int) -> Interval:
-    """Value, low and high of one row."""
-    value, low, high = map(rounded, estimate.rows[row])
-    return Interval(value=value, low=min(low, value), high=max(high, value))
+def intervals(estimate: Estimate) -> list[Interval]:
+    """Value, low and high of each row."""
+    columns = (map(rounded, x.tolist()) for x in (estimate.value, estimate.low, estimate.high))
+    return [
+        Interval(value=value, low=min(low, value), high=max(high, value))
+        for value, low, high in zip(*columns, strict=True)
+    ]
 
 
 def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Workload) -> tuple[SourceFigure, ...]:
@@ -107,8 +112,8 @@ def _depth(context: Any) -> float | None:
 
 _told: WeakKeyDictionary[Catalog, dict[tuple[object, ...], list[_Told]]] = WeakKeyDictionary()
 """The measurements of each config that was asked about, made once for each catalog."""
-_scored: WeakKeyDictionary[Catalog, dict[tuple[str, Task], tuple[Score, ...]]] = WeakKeyDictionary()
-"""Benchmark scores likewise."""
+_qualities: WeakKeyDictionary[Catalog, dict[tuple[str, str, Task], Quality]] = WeakKeyDictionary()
+"""The quality of each listed model and quant for a task, likewise."""
 
 
 def _figure(row: Measurement) -> SourceFigure:
@@ -126,21 +131,26 @@ def _figure(row: Measurement) -> SourceFigure:
 
 
 def figures(
+    catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task
+) -> list[dict[str, Any]]:
+    """The fields a recommendation and a prediction share, of each row."""
+    speeds = [intervals(getattr(outcome, name)) for name in SPEEDS]
+    return [
+        dict(zip(SPEEDS, row, strict=True)) | _figures_of(catalog, asked, outcome, quality, task, i)
+        for i, row in enumerate(zip(*speeds, strict=True))
+    ]
+
+
+def _figures_of(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int
 ) -> dict[str, Any]:
-    """The fields a recommendation and a prediction share."""
+    """The same but speeds and times, of one row."""
     candidates, config = asked.candidates, asked.candidates.configs[row]
     found = sources(catalog, candidates, row, asked.workload)
     return {
         "config": config_of(candidates, row),
         "verdict": verdict(float(outcome.single_stream_tok_s[row]), candidates.units),
         "basis": BASES[int(outcome.basis[row])],
-        "decode_tok_s": interval(outcome.decode_tok_s, row),
-        "decode_total_tok_s": interval(outcome.decode_total_tok_s, row),
-        "prefill_tok_s": interval(outcome.prefill_tok_s, row),
-        "ttft_ms": interval(outcome.ttft_ms, row),
-        "decode_ms": interval(outcome.decode_ms, row),
-        "latency_ms": interval(outcome.latency_ms, row),
         "memory": Memory(
             weights_bytes=int(outcome.weights_bytes[row]),
             kv_bytes=int(outcome.kv_bytes[row]),
@@ -154,27 +164,29 @@ def figures(
             efficiency=rounded(float(outcome.efficiency[row])),
             bound=cast("Bound", BOUNDS[int(outcome.bound[row])]),
         ),
-        "quality": quality_of(catalog, quality, config.model.id, task, row),
+        "quality": quality_of(catalog, quality, candidates.keys[row], task, row),
         "sources": found,
         "launch": launch(config, asked.workload),
         "why": why(asked, outcome, quality, task, row, len(found)),
     }
 
 
-def quality_of(catalog: Catalog, quality: QualityColumns, model_id: str, task: Task, row: int) -> Quality:
-    """Index, interval and penalty of one row with the scores behind them; null where unknown."""
+def quality_of(catalog: Catalog, quality: QualityColumns, key: ConfigKey, task: Task, row: int) -> Quality:
+    """Index, interval and penalty of one row, the config called ``key``, with the scores behind them; null where unknown."""
 
     def known(column: np.ndarray) -> float | None:
         return None if np.isnan(column[row]) else round(float(column[row]), 1)
 
-    made = _scored.setdefault(catalog, {})
-    if (model_id, task) not in made:
-        found = catalog.quality.scores(model_id, task)
-        made[model_id, task] = tuple(Score(benchmark=b, score=s, source=url) for b, s, url in found)
-    return Quality(
+    made, name = _qualities.setdefault(catalog, {}), (key.model, key.quant, task)
+    if name in made:
+        return made[name]
+    told = Quality(
         index=known(quality.index),
         low=known(quality.low),
         high=known(quality.high),
         penalty=known(quality.penalty),
-        scores=made[model_id, task],
+        scores=tuple(Score(benchmark=b, score=s, source=u) for b, s, u in catalog.quality.scores(key.model, task)),
     )
+    if key.model in catalog.facts.models:
+        made[name] = told
+    return told
