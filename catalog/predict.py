@@ -145,6 +145,12 @@ class Outcome:
         alone = physics.decode_ceiling_tok_s(shapes, devices, self._asked, self.bytes_per_step)
         return alone * (self._situations.draft_tokens + 1.0)
 
+    @cached_property
+    def without_cache_tok_s(self) -> Floats:
+        """The same if no stream had anything in its cache: what no shorter context exceeds."""
+        streams = int(np.max(self._streams))
+        return self._ceiling(streams, self._candidates.paces.step(streams).weights_read_bytes)
+
     @property
     def efficiency(self) -> Floats:
         """Decode speed as a share of its ceiling."""
@@ -347,19 +353,19 @@ class Outcome:
         beyond = self._prompt_asked.seconds(first) - self._prefill_s
         return np.asarray(self._prefill_s * (self._streams + 1.0) / 2.0 + beyond)
 
-    @property
+    @cached_property
     def _prefill_sd(self) -> Floats:
         return self._candidates.prefill.log_sd(self._prefill_spread, self._streams)
 
-    @property
+    @cached_property
     def _ttft_sd(self) -> Floats:
         return self._candidates.prefill.log_sd(self._prefill_spread, self._streams, 1)
 
-    @property
+    @cached_property
     def _decode_sd(self) -> Floats:
         return self._candidates.decode.log_sd(self._decode_spread, self._streams)
 
-    @property
+    @cached_property
     def _total_sd(self) -> Floats:
         return self._candidates.decode.log_sd(self._decode_spread, self._streams, 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,7 @@ def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware
         units,
         tuple(configs),
         keys,
-        situations,
+        replace(situations, labels={}),  # which have told all they know
         _footprints(configs),
         prefill,
         decode,

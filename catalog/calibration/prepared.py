@@ -148,7 +148,8 @@ class Prepared:
             if slope:
                 weights[:, i] *= numbers.get(slope, 0.0)
         if 0 < count <= FEW:
-            known = np.einsum("ni,nij,nj->n", weights, np.stack([self._covariance(i) for i in range(count)]), weights)
+            covariances = np.stack([self._covariance(i) for i in range(count)])
+            known = (np.matmul(covariances, weights[:, :, None])[:, :, 0] * weights).sum(axis=1)
         else:
             chunks = (self._variance(slice(i, i + CHUNK), weights) for i in range(0, count, CHUNK))
             known = np.concatenate([np.zeros(0), *chunks])

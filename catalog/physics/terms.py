@@ -11,7 +11,8 @@ All arguments are NumPy arrays of a common shape (n,) or broadcastable to it; ti
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from catalog.physics.kv import kv_streamed_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Floats = NDArray[np.float64]
 
@@ -340,10 +341,10 @@ class Sum:
 
     def fold(self, terms: Mapping[str, Floats]) -> Parts:
         """Terms, or some of them, added up by how they add."""
-        mine = {*self.streamed, *self.computed, self.least}
-        names = (self.streamed, (self.least,), self.computed, [name for name in terms if name not in mine])
-        none = np.zeros(())
-        return Parts(*(np.asarray(sum((terms[x] for x in group if x and x in terms), none)) for group in names))
+        mine = (*self.streamed, *self.computed, self.least)
+        least = () if self.least is None else (self.least,)
+        rest = [name for name in terms if name not in mine]
+        return Parts(*(_sum_of(terms, names) for names in (self.streamed, least, self.computed, rest)))
 
     def total(self, parts: Parts) -> Floats:
         """Seconds of all parts together."""
@@ -379,6 +380,11 @@ class Sum:
     def _busy(self, parts: Parts) -> Floats:
         """The slower of memory and compute."""
         return _root(self._memory(parts) + _raised(parts.computed, SHARPNESS), SHARPNESS)
+
+
+def _sum_of(terms: Mapping[str, Floats], names: Iterable[str]) -> Floats:
+    found = [terms[name] for name in names if name in terms]
+    return reduce(add, found) if found else np.zeros(())
 
 
 def _raised(x: Floats, power: int) -> Floats:

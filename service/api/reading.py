@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import json
 from collections import Counter
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
@@ -26,6 +27,7 @@ BODY_ONLY = frozenset({"models", "items"})
 MOST_ERRORS = 20
 
 
+@cache
 def parameters(question: type[BaseModel]) -> dict[str, bool]:
     """The query parameters of a question: name → whether it may be repeated."""
     return {

@@ -72,7 +72,7 @@ def recommend_hardware(catalog: Catalog, question: HardwareQuestion) -> Hardware
     return HardwareAnswer(
         request=question.model_dump(mode="json"),
         recommendations=tuple(
-            HardwareChoice.model_construct(rank=i + 1, best=_best(catalog, x), **_machine(x, question.units))
+            HardwareChoice(rank=i + 1, best=_best(catalog, x), **_machine(x, question.units))
             for i, x in enumerate(feasible[: question.limit])
         ),
         rejected=tuple(_rejection(catalog, x, question.units) for x in rejected[: question.rejected_limit]),
@@ -142,9 +142,7 @@ def _best(catalog: Catalog, tried: Tried) -> Prediction:
     asked = tried.judged.asked
     one = Asked(asked.hardware, asked.workload, asked.candidates.take(np.array([tried.row])))
     outcome, quality = catalog.predict(one.candidates, one.workload), tried.judged.quality.take([tried.row])
-    return Prediction.model_construct(
-        feasible=True, reasons=(), **figures(catalog, one, outcome, quality, tried.question.task)[0]
-    )
+    return Prediction(feasible=True, reasons=(), **figures(catalog, one, outcome, quality, tried.question.task)[0])
 
 
 def _reasons(tried: Tried) -> tuple[Reason, ...]:
@@ -162,6 +160,4 @@ def _rejection(catalog: Catalog, tried: Tried, units: int) -> HardwareRejection:
     if tried.judged is not None and tried.row >= 0:
         config = config_of(tried.judged.asked.candidates, tried.row)
         (nearest,) = Neighbourhood(catalog, tried.question, tried.judged, everything=tried.judged).nearest([tried.row])
-    return HardwareRejection.model_construct(
-        config=config, reasons=_reasons(tried), nearest=nearest, **_machine(tried, units)
-    )
+    return HardwareRejection(config=config, reasons=_reasons(tried), nearest=nearest, **_machine(tried, units))

@@ -41,10 +41,10 @@ class Judged:
         return {}
 
 
-def judge(catalog: Catalog, question: RecommendQuestion, asked: Asked) -> Judged:
-    """Apply every limit of the question to every candidate."""
+def judge(catalog: Catalog, question: RecommendQuestion, asked: Asked, quality: QualityColumns | None = None) -> Judged:
+    """Apply every limit of the question to every candidate, whose ``quality`` is looked up where it is not known yet."""
     outcome = catalog.predict(asked.candidates, asked.workload)
-    quality = quality_columns(catalog, asked.candidates, question.task)
+    quality = quality or quality_columns(catalog, asked.candidates, question.task)
     found = limits(question, asked, outcome, quality)
     broken = np.zeros(len(asked.candidates), dtype=bool)
     for limit in found:

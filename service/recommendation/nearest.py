@@ -168,8 +168,9 @@ class Neighbourhood:
         """A shorter context: the longest the model is built for, else a half, a quarter, an eighth."""
         before, limit = self._question.context_tokens, int(self._judged.asked.candidates.context_limit[row])
         too_long = bool(limit) and before + self._question.osl > limit
-        small = self._judged.outcome.kv_bytes[row] < SMALL_CACHE * self._judged.outcome.weights_bytes[row]
-        if small and not too_long:
+        outcome = self._judged.outcome
+        small = outcome.kv_bytes[row] < SMALL_CACHE * outcome.weights_bytes[row]
+        if (small and not too_long) or outcome.without_cache_tok_s[row] < self._question.min_tg:
             return
         tries = [limit - self._question.osl] if too_long else []
         for tokens in tries + [int(before * share) for share in SHORTER]:
@@ -229,7 +230,8 @@ class Neighbourhood:
         streams = np.array([x.of("concurrency", question.concurrency) for x in asked])
         prompts = np.minimum(question.input_tokens, contexts)
         workload = replace(judged.asked.workload, isl=prompts, context=contexts, concurrency=streams)
-        again = judge(self._catalog, question, Asked(judged.asked.hardware, workload, table))
+        quality = judged.quality.take([x.row for x in asked])
+        again = judge(self._catalog, question, Asked(judged.asked.hardware, workload, table), quality)
         found = {}
         for i in np.flatnonzero(again.feasible).tolist():
             change = self._found(asked[i].change, asked[i].before, asked[i].after, again, i)

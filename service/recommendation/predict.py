@@ -34,7 +34,7 @@ def predict(catalog: Catalog, question: PredictQuestion) -> Prediction:
     asked = Asked(hardware, workload, table)
     judged = judge(catalog, _without_floors(question), asked)
     outcome = catalog.predict(table, workload)
-    return Prediction.model_construct(
+    return Prediction(
         feasible=bool(judged.feasible[0]),
         reasons=tuple(limit.reason(0) for limit in judged.reasons(0)),
         **figures(catalog, asked, outcome, judged.quality, question.task)[0],

@@ -117,11 +117,12 @@ def choose(
         )
 
     for row in ordered:
+        mine = listed.setdefault(candidates.keys[row].model, [])
+        if len(mine) >= per_model:
+            continue
         model = candidates.configs[row].model
         family = members.setdefault(model.derivative_of or model.id, set())
-        mine = listed.setdefault(model.id, [])
-        crowded = model.id not in family and len(family) > NEAR_COPIES
-        if crowded or len(mine) >= per_model:
+        if model.id not in family and len(family) > NEAR_COPIES:
             continue
         if candidates.measured[row] or all(gains(row, other) for other in mine):
             family.add(model.id)

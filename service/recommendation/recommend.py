@@ -53,7 +53,7 @@ def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
 def answer(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> RecommendAnswer:
     """What was considered, as the wire tells it."""
     judged = considered.judged
-    return RecommendAnswer.model_construct(
+    return RecommendAnswer(
         request=filled_in(question, judged.asked),
         recommendations=_recommendations(catalog, question, considered),
         rejected=_rejections(catalog, question, considered),
@@ -83,9 +83,7 @@ def _recommendations(
     outcome, quality = judged.outcome.take(few.candidates, rows), judged.quality.take(rows)
     told = figures(catalog, few, outcome, quality, question.task)
     return tuple(
-        Recommendation.model_construct(
-            rank=i + 1, score=round(float(considered.scores[row]), 2), pareto=bool(front[i]), **told[i]
-        )
+        Recommendation(rank=i + 1, score=round(float(considered.scores[row]), 2), pareto=bool(front[i]), **told[i])
         for i, row in enumerate(considered.chosen)
     )
 
@@ -106,7 +104,7 @@ def _rejections(catalog: Catalog, question: RecommendQuestion, considered: Consi
     judged, rows = considered.judged, considered.rejected
     candidates, workload = judged.asked.candidates, judged.asked.workload
     return tuple(
-        Rejection.model_construct(
+        Rejection(
             config=config_of(candidates, row),
             reasons=tuple(limit.reason(row) for limit in judged.reasons(row)),
             sources=sources(catalog, candidates, row, workload),

@@ -68,12 +68,13 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def intervals(estimate: Estimate) -> list[Interval]:
-    """Value, low and high of each row."""
-    columns = (map(rounded, x.tolist()) for x in (estimate.value, estimate.low, estimate.high))
+def intervals(outcome: Outcome) -> list[dict[str, Interval]]:
+    """Of each row the figures that have one, by name."""
+    estimates = (getattr(outcome, name) for name in SPEEDS)
+    table = np.array([(x.value, x.low, x.high) for x in estimates])  # (figures, 3, rows)
+    told = [[tuple(map(rounded, ends)) for ends in figures] for figures in table.transpose(2, 0, 1).tolist()]
     return [
-        Interval(value=value, low=min(low, value), high=max(high, value))
-        for value, low, high in zip(*columns, strict=True)
+        {name: Interval(value=x[0], low=x[1], high=x[2]) for name, x in zip(SPEEDS, row, strict=True)} for row in told
     ]
 
 
@@ -134,10 +135,9 @@ def figures(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task
 ) -> list[dict[str, Any]]:
     """The fields a recommendation and a prediction share, of each row."""
-    speeds = [intervals(getattr(outcome, name)) for name in SPEEDS]
     return [
-        dict(zip(SPEEDS, row, strict=True)) | _figures_of(catalog, asked, outcome, quality, task, i)
-        for i, row in enumerate(zip(*speeds, strict=True))
+        {**speeds, **_figures_of(catalog, asked, outcome, quality, task, row)}
+        for row, speeds in enumerate(intervals(outcome))
     ]
 
 
