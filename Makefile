@@ -12,6 +12,7 @@ help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
 serve: $(CATALOG) ## build the catalog and serve it on 127.0.0.1:$(PORT)
+	@$(BIN)/python -m compileall -q service catalog clients/python/src
 	$(BIN)/python -m service --port $(PORT)
 
 test: $(CATALOG) ## format, lint, layers, types, facts, tests
@@ -47,5 +48,5 @@ $(CATALOG): .venv/ready $(FACTS)
 .venv/ready: pyproject.toml uv.lock clients/python/pyproject.toml clients/chatops/pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet uv; }
-	$(BIN)/uv sync --quiet --frozen --all-packages --all-extras
+	$(BIN)/uv sync --quiet --frozen --all-packages --all-extras --compile-bytecode
 	@touch $@

@@ -260,7 +260,7 @@ def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Pos
         SPECIFICATIONS[quantity],
         index,
         np.array([mean for _, _, mean, _ in effects]),
-        _symmetric(np.ma.getdata(flat)),
+        _symmetric(np.asarray(flat)),
         spreads,
         noise,
         np.array([rows for _, _, _, rows in effects], dtype=float),

@@ -35,8 +35,9 @@ def long_lived() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.unfreeze()
-        gc.collect()
+        if gc.get_freeze_count():
+            gc.unfreeze()
+            gc.collect()
         gc.freeze()
         gc.enable()
 

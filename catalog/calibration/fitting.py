@@ -14,7 +14,7 @@ import numpy as np
 from scipy import linalg, sparse
 from tqdm import tqdm
 
-from catalog.calibration.hierarchy import TOTAL, Posterior
+from catalog.calibration.hierarchy import TOTAL, Posterior, positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +74,13 @@ def fit(
 
 def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[str, str], int], list[Ints]]:
     index: dict[tuple[str, str], int] = {}
-    at = []
     for effect in effects:
         levels = cases.levels(effect)
-        rows = Counter(x for x in levels if x is not None)
-        for level in sorted(x for x, n in rows.items() if n >= effect.min_rows):
-            index[effect.name, level] = len(index)
-        at.append(np.array([index.get((effect.name, x), -1) for x in levels], dtype=np.int64))
-    return index, at
+        rows = np.bincount(levels.codes, minlength=len(levels.names))
+        counted = zip(levels.names, rows.tolist(), strict=True)
+        for name in sorted(name for name, n in counted if name is not None and n >= effect.min_rows):
+            index[effect.name, name] = len(index)
+    return index, [positions(index, effect, cases.levels(effect)) for effect in effects]
 
 
 def _series(cases: Cases) -> Floats:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,18 @@ class Effect:
     """True for what the next question will not share (its source, its run): it widens, but is not remembered."""
 
 
+class Levels(NamedTuple):
+    """The levels of an effect over n rows: the distinct ones, None where the effect is absent, and each row's among them."""
+
+    names: tuple[str | None, ...]
+    codes: Ints
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Whether a row has the effect."""
+        return np.array([name is not None for name in self.names], dtype=bool)[self.codes]
+
+
 @dataclass
 class Cases:
     """Columns describing n situations: ``labels`` (strings), ``numbers``, and ``terms`` (seconds at factor one)."""
@@ -74,6 +86,7 @@ class Cases:
     labels: Mapping[str, NDArray[np.object_]]
     numbers: Mapping[str, Floats]
     terms: Mapping[str, Floats]
+    _levels: dict[tuple[str, ...], Levels] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(next(iter(self.terms.values())))
@@ -84,14 +97,15 @@ class Cases:
         numbers, terms = ({name: column[rows] for name, column in d.items()} for d in (self.numbers, self.terms))
         return Cases(labels, numbers, terms)
 
-    def levels(self, effect: Effect) -> NDArray[np.object_]:
-        """Each row's level of an effect; None where a key column is None (the effect is absent there)."""
-        columns = [self.labels[key] for key in effect.keys]
-        if not columns:
-            return np.full(len(self), "all", dtype=object)
-        if len(columns) == 1:
-            return columns[0]
-        return np.array([None if None in row else "|".join(row) for row in zip(*columns, strict=True)], dtype=object)
+    def levels(self, effect: Effect) -> Levels:
+        """Each row's level of an effect: what its keys say there, absent where one of them says nothing."""
+        if effect.keys not in self._levels:
+            places: dict[tuple[str | None, ...], int] = {}
+            rows = zip(*(self.labels[key] for key in effect.keys), strict=True) if effect.keys else ((),) * len(self)
+            codes = [places.setdefault(row, len(places)) for row in rows]
+            names = (None if None in row else "|".join(map(str, row)) or "all" for row in places)
+            self._levels[effect.keys] = Levels(tuple(names), np.array(codes, dtype=np.int64))
+        return self._levels[effect.keys]
 
     def values(self, effect: Effect) -> Floats:
         """What each row multiplies the effect by."""
@@ -151,12 +165,7 @@ class Posterior:
 
     def columns(self, cases: Cases, effect: Effect) -> Ints:
         """Position of each row's level in ``mean``; -1 where it was never seen or is absent."""
-        return self.places(effect, cases.levels(effect))
-
-    def places(self, effect: Effect, levels: NDArray[np.object_]) -> Ints:
-        """The same for an effect's levels that are known already."""
-        seen = {level: self.index.get((effect.name, level), -1) for level in set(levels)}
-        return np.array([seen[level] for level in levels], dtype=np.int64)
+        return positions(self.index, effect, cases.levels(effect))
 
     def log_time(self, cases: Cases, *, measured: bool = False) -> Floats:
         """Log t at the effects' means, shape (n,): as the next question is answered, or as these very sources measured it."""
@@ -179,3 +188,8 @@ class Posterior:
                 else:
                     factors[term] = factors[term] + amount
         return factors, total
+
+
+def positions(index: Mapping[tuple[str, str], int], effect: Effect, levels: Levels) -> Ints:
+    """Where each row's level of an effect stands in an index by effect and level; -1 where it does not."""
+    return np.array([index.get((effect.name, name or ""), -1) for name in levels.names], dtype=np.int64)[levels.codes]

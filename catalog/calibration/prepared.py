@@ -198,9 +198,7 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     constant[TOTAL] = np.zeros(len(situations))
     slopes: dict[tuple[str, str], Floats] = {}
     effects = [e for e in specification.all_effects() if not e.transient]
-    by_keys = {effect.keys: cases.levels(effect) for effect in {effect.keys: effect for effect in effects}.values()}
-    levels = [by_keys[effect.keys] for effect in effects]
-    places = [posterior.places(effect, found) for effect, found in zip(effects, levels, strict=True)]
+    places = [posterior.columns(cases, effect) for effect in effects]
     for effect, at in zip(effects, places, strict=True):
         amount = np.where(at >= 0, posterior.mean[at], 0.0) * _static(effect, static)
         for term in effect.terms:
@@ -212,7 +210,7 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     onto = np.zeros((len(effects), len(coordinates)))
     for i, effect in enumerate(effects):
         onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
-    present = np.stack([[level is not None for level in found] for found in levels], axis=1)
+    present = np.stack([cases.levels(effect).present for effect in effects], axis=1)
     columns, amounts, unseen = _levels(posterior, np.stack(places, axis=1), present, effects, static)
     elsewhere = _elsewhere(posterior, situations, own)
     scale = scales(specification.quantity, situations)

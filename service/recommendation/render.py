@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from catalog.configs import ConfigKey
     from catalog.facts import Measurement
     from catalog.predict import Outcome
-    from catalog.prediction import Estimate, Workload
+    from catalog.prediction import Workload
     from catalog.table import Candidates
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
