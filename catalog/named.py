@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
-
-from catalog.table import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +31,8 @@ class Named:
                 self._tables, self._place = [], {}
             new = [name for name in dict.fromkeys(wanted) if name not in self._place]
             if new:
-                self._tables = [join([*self._tables, *(self._describe(*name) for name in new)])]
+                first, *others = (*self._tables, *(self._describe(*name) for name in new))
+                self._tables = [first.join(others)]
                 self._place |= {name: len(self._place) + i for i, name in enumerate(new)}
             table, rows = self._tables[0], [self._place[name] for name in wanted]
-        return replace(table.take(rows), units=wanted[0][1])
+        return table.take(rows, units=wanted[0][1])

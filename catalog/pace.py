@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog.calibration.model import company
+from catalog.columns import Columns
 from catalog.physics import terms as physics
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StepPace:
+class StepPace(Columns):
     """Of n configs decoding so many streams each: a step without caches and prefills, by term and added up, in seconds."""
 
     terms: Mapping[str, Floats]
@@ -33,17 +34,9 @@ class StepPace:
     pooled_compute_s: Floats
     """What sets the ceiling (see physics)."""
 
-    def take(self, rows: Any) -> StepPace:
-        """The same for some of the configs."""
-        return StepPace(
-            {term: seconds[rows] for term, seconds in self.terms.items()},
-            self.parts.take(rows),
-            *(x[rows] for x in (self.factor, self.weights_read_bytes, self.pooled_bytes_s, self.pooled_compute_s)),
-        )
-
 
 @dataclass(frozen=True)
-class CachePace:
+class CachePace(Columns):
     """Of n configs: reading a byte of cache, by term and added up, in seconds."""
 
     terms: Mapping[str, Floats]
@@ -53,22 +46,14 @@ class CachePace:
         """Added up."""
         return physics.DECODE_SUM.fold(self.terms)
 
-    def take(self, rows: Any) -> CachePace:
-        """The same for some of the configs."""
-        return CachePace({term: seconds[rows] for term, seconds in self.terms.items()})
-
 
 @dataclass(frozen=True)
-class PromptPace:
+class PromptPace(Columns):
     """Of n configs, whose prompts so many wait for together: what they are made of, in seconds."""
 
     units: PromptUnits
     factor: Floats
     """What multiplies the sum: effects on the whole."""
-
-    def take(self, rows: Any) -> PromptPace:
-        """The same for some of the configs."""
-        return PromptPace(self.units.take(rows), self.factor[rows])
 
 
 class Paces:

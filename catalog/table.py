@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from catalog.calibration.evidence import measured_here
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe, kernel
+from catalog.columns import Columns
 from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.pace import Paces, paces_of
 from catalog.physics.memory import Footprint, columns, footprint
-from catalog.physics.terms import Devices, Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +24,13 @@ if TYPE_CHECKING:
     from catalog.facts import Hardware
     from catalog.prediction import Bools, Floats, Ints
 
-NESTED = (Situations, Shapes, Devices, Footprint)
-"""Columns of columns."""
 NO_ROWS = np.zeros(0, dtype=np.int64)
 MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class Candidates(Columns):
     """n configs on some units of one machine. Every column has length n, in the order of ``keys``."""
 
     hardware: Hardware
@@ -88,11 +85,10 @@ class Candidates:
         """Rows, ascending, that differ from a config in its model (another of the family), quant or engine alone, and itself."""
         return self._groups.get(_group(field, config), NO_ROWS)
 
-    def take(self, rows: Any) -> Candidates:
-        """The same columns for some of the rows."""
-        rows = np.asarray(rows)
-        taken: Candidates = _take(self, np.flatnonzero(rows) if rows.dtype == bool else rows)
-        return taken
+    def join(self, others: Sequence[Candidates]) -> Candidates:
+        """These rows, then those of others; machine and units are these ones'."""
+        joined = super().join(others)
+        return replace(joined, paces=paces_of(joined.situations, joined.prefill, joined.decode))
 
     def unsupported_reason(self, row: int) -> str:
         """Why the engine cannot run this config here, in a sentence."""
@@ -179,52 +175,3 @@ def _evidence(catalog: Catalog, configs: list[Config], basis: Ints) -> Floats:
     here = np.array([("device engine", f"{c.hardware.id}|{c.engine.id}") in seen for c in configs], dtype=bool)
     calibrated = np.where(here, 0.5, 0.25)
     return np.where(basis == MEASURED, 1.0, np.where(basis == CALIBRATED, calibrated, 0.0))
-
-
-def join(tables: Sequence[Candidates]) -> Candidates:
-    """The rows of several tables one after the other, in the order given; machine and units are the first one's."""
-    joined: Candidates = _join(tables)
-    return joined
-
-
-def _join(tables: Sequence[Any]) -> Any:
-    """Rows of any (nested) dataclasses of columns."""
-    changed = {name: _joined([getattr(table, name) for table in tables]) for name in _names(tables[0].__class__)}
-    if "paces" in changed:
-        changed["paces"] = paces_of(changed["situations"], changed["prefill"], changed["decode"])
-    return type(tables[0])(**changed)
-
-
-def _joined(values: list[Any]) -> Any:
-    first = values[0]
-    if isinstance(first, np.ndarray):
-        return np.concatenate(values)
-    if isinstance(first, tuple):
-        return tuple(chain.from_iterable(values))
-    if isinstance(first, dict):
-        return {name: np.concatenate([value[name] for value in values]) for name in first}
-    if isinstance(first, Prepared):
-        return first.join(values[1:])
-    return _join(values) if isinstance(first, NESTED) else first
-
-
-def _take(table: Any, rows: Ints) -> Any:
-    """Rows of any (nested) dataclass of columns; what is not a column stays."""
-    return type(table)(**{name: _taken(getattr(table, name), rows) for name in _names(table.__class__)})
-
-
-def _taken(value: Any, rows: Ints) -> Any:
-    if isinstance(value, np.ndarray):
-        return value[rows]
-    if isinstance(value, tuple):
-        return tuple(value[i] for i in rows.tolist())
-    if isinstance(value, dict):
-        return {name: column[rows] for name, column in value.items()}
-    if isinstance(value, (Prepared, Paces)):
-        return value.take(rows)
-    return _take(value, rows) if isinstance(value, NESTED) else value
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))

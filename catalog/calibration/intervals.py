@@ -66,9 +66,9 @@ def regime(figure: Figure, hardware: str, units: int, *, drafts: bool, streams: 
 
 
 def scales(quantity: Literal["prefill", "decode"], situations: Situations) -> NDArray[np.float64]:
-    """The factors of n configs, (2, 2, n): for a stream's own figure (prefill, decode) and the whole's (ttft, total), alone and in company."""
+    """The factors of n configs, (n, 2, 2): for a stream's own figure (prefill, decode) and the whole's (ttft, total), alone and in company."""
     rows = zip(situations.labels["hardware"], situations.devices.units, situations.draft_tokens > 0, strict=True)
-    return np.moveaxis(np.array([_factors(quantity, *row) for row in rows], dtype=float).reshape(-1, 2, 2), 0, -1)
+    return np.array([_factors(quantity, *row) for row in rows], dtype=float).reshape(-1, 2, 2)
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from catalog.calibration.evidence import OWN_NOISE
 from catalog.calibration.hierarchy import TOTAL, Cases, Effect, Posterior
 from catalog.calibration.intervals import scales
 from catalog.calibration.situations import CONTENT_SLOPES
+from catalog.columns import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,8 +37,10 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Columns):
     """Constant parts of n configs' log factors and the covariance of their coordinates."""
+
+    WHOLE = frozenset({"posterior", "coordinates", "of_terms", "onto", "kept"})
 
     posterior: Posterior
     factor: Mapping[str, Floats]
@@ -60,54 +63,23 @@ class Prepared:
     elsewhere: Mapping[str | None, Floats]
     """slope → (n,): variance that the next measurement brings, its source, its run and its noise, per squared number."""
     scale: Floats
-    """(2, 2, n): factor on the standard deviation, of a stream's own figure and the whole's, alone and in company."""
+    """(n, 2, 2): factor on the standard deviation, of a stream's own figure and the whole's, alone and in company."""
     origin: Ints
     """(n,): the place of each config in the table that it was first prepared with."""
     kept: dict[int, Floats]
     """Covariances of coordinates by ``origin``, as far as they were asked for."""
 
-    def take(self, rows: Ints) -> Prepared:
-        """The same for some of the configs."""
-        return replace(
-            self,
-            factor={term: column[rows] for term, column in self.factor.items()},
-            log_total=self.log_total[rows],
-            slopes={key: column[rows] for key, column in self.slopes.items()},
-            columns=self.columns[rows],
-            amounts=self.amounts[rows],
-            unseen=self.unseen[rows],
-            elsewhere={slope: column[rows] for slope, column in self.elsewhere.items()},
-            scale=self.scale[..., rows],
-            origin=self.origin[rows],
-        )
-
     def join(self, others: Sequence[Prepared]) -> Prepared:
         """These configs, then those of others that the same posterior prepared."""
-        parts = (self, *others)
+        slopes = tuple(dict.fromkeys(chain.from_iterable(part.slopes for part in (self, *others))))
+        first, *rest = (part.with_slopes(slopes) for part in (self, *others))
+        joined = Columns.join(first, rest)
+        return replace(joined, origin=np.arange(len(joined.origin)), kept={})
 
-        def rows(name: str, axis: int = 0) -> Any:
-            return np.concatenate([getattr(part, name) for part in parts], axis=axis)
-
-        def columns(name: str) -> dict[Any, Floats]:
-            names = dict.fromkeys(chain.from_iterable(getattr(part, name) for part in parts))
-            return {
-                key: np.concatenate([getattr(part, name).get(key, np.zeros(len(part.log_total))) for part in parts])
-                for key in names
-            }
-
-        return replace(
-            self,
-            factor=columns("factor"),
-            log_total=rows("log_total"),
-            slopes=columns("slopes"),
-            columns=rows("columns"),
-            amounts=rows("amounts"),
-            unseen=rows("unseen"),
-            elsewhere=columns("elsewhere"),
-            scale=rows("scale", axis=-1),
-            origin=np.arange(sum(len(part.origin) for part in parts)),
-            kept={},
-        )
+    def with_slopes(self, slopes: tuple[tuple[str, str], ...]) -> Prepared:
+        """The same with all of these slopes, 0 where there was none."""
+        none = np.zeros(len(self.origin))
+        return replace(self, slopes={name: self.slopes.get(name, none) for name in slopes})
 
     def log_time(self, terms: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
         """Median log seconds; never less than the best read there is takes."""
@@ -164,7 +136,7 @@ class Prepared:
         ``whole``: whether the figure is of all streams or of the whole wait (total, ttft), not a stream's own.
         """
         several = np.asarray(streams > 1, dtype=np.int64)
-        return spread * self.scale[np.asarray(whole, dtype=np.int64), several, np.arange(len(spread))]
+        return spread * self.scale[np.arange(len(spread)), np.asarray(whole, dtype=np.int64), several]
 
     def _covariance(self, row: int) -> Floats:
         """Covariance of one config's coordinates, of shape (c, c): no workload changes it, so it is kept."""

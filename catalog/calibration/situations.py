@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
+from catalog.columns import Columns
 from catalog.facts import Content
 from catalog.physics.kv import kv_shape
 from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes, acceptance_elasticity, accepted_tokens
@@ -73,7 +74,7 @@ class Ask(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Situations:
+class Situations(Columns):
     """n configs: their shapes, devices, draft lengths and labels. Loads are made from them per question."""
 
     shapes: Shapes

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.columns import Columns
 from catalog.facts import Buffers
 from catalog.physics.kv import kv_allocated_bytes, kv_shape, padded
 from catalog.physics.weights import weight_bytes
@@ -49,7 +50,7 @@ UNSTATED_RUNTIME_BYTES = 1.74e9
 
 
 @dataclass(frozen=True)
-class Footprint:
+class Footprint(Columns):
     """What one unit holds of n configs before the workload is known: scalars for one config, columns (n,) for many."""
 
     weights_bytes: Any

@@ -10,7 +10,7 @@ All arguments are NumPy arrays of a common shape (n,) or broadcastable to it; ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.columns import Columns
 from catalog.physics.kv import kv_streamed_bytes
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ LEAST_SHARPNESS = 16
 
 
 @dataclass(frozen=True)
-class Shapes:
+class Shapes(Columns):
     """What physics needs to know of n (model, quant, engine) triples. Shapes (n,); bytes, parameters and counts.
 
     A layer is one token mixer and one feed-forward; where a model stacks them one by one, two of them count as one.
@@ -77,10 +78,6 @@ class Shapes:
     def __len__(self) -> int:
         return len(self.stored_bytes)
 
-    def take(self, rows: Any) -> Shapes:
-        """The same columns for some of the rows."""
-        return Shapes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
     @cached_property
     def routed_share(self) -> Floats:
         """Share of the experts that one token is routed to: k/E; 0 for dense models."""
@@ -98,7 +95,7 @@ class Shapes:
 
 
 @dataclass(frozen=True)
-class Devices:
+class Devices(Columns):
     """Where it runs. Peaks are dense; ``parallel`` is how many units work on one token at a time."""
 
     bandwidth_bytes_s: Floats
@@ -233,7 +230,7 @@ def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -
 
 
 @dataclass(frozen=True)
-class PromptUnits:
+class PromptUnits(Columns):
     """Seconds of what a prompt is made of, each named by its term and by what it is for. Shapes (n,).
 
     For a token, for a pair of tokens of which one sees the other (all of them, or within a window), for the request, and for a
@@ -250,10 +247,6 @@ class PromptUnits:
     read_experts: Floats
     """If a batch touches all experts."""
     layer_pass: Floats
-
-    def take(self, rows: Any) -> PromptUnits:
-        """The same for some of the configs."""
-        return PromptUnits(**{name: column[rows] for name, column in vars(self).items()})
 
     def scaled(self, factor: Mapping[str, Floats]) -> PromptUnits:
         """Each times the factor on its term, which its name begins with."""
