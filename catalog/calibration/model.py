@@ -12,7 +12,7 @@ from catalog.calibration.hierarchy import Cases, Posterior
 from catalog.calibration.situations import CONTENT_SLOPES, Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
-from catalog.physics.terms import SHARED_ROUTING, Load, decode_terms, prefill_terms
+from catalog.physics.terms import SKEW, Load, decode_terms, prefill_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from catalog.calibration.evidence import Lesson
     from catalog.calibration.hierarchy import Floats
 
-ROUTING = {TIMING_HARNESS: 1.0, "llama-batched-bench": 0.75}
+SKEWS = {TIMING_HARNESS: 0.0, "llama-batched-bench": 10.0}
 """Tools without real text: the router of random weights prefers no expert, random tokens all go to a few."""
 CONTEXT_SCALE = 4096.0
 PROMPT_SCALE = 2048.0
@@ -60,7 +60,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
         -1, 4
     )
     values = np.array([kv_bytes_per_value(x.ask.kv_dtype or "auto") for x in lessons], dtype=float)
-    routing = np.array([ROUTING.get(x.measurement.tool or "", SHARED_ROUTING) for x in lessons], dtype=float)
+    skews = np.array([SKEWS.get(x.measurement.tool or "", SKEW) for x in lessons], dtype=float)
     labels = dict(situations.labels) | {
         "source": np.array([_foreign(x) for x in lessons], dtype=object),
         "own": np.array(["own" if measured_here(x.measurement) else None for x in lessons], dtype=object),
@@ -69,7 +69,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
     }
     return Table(
         situations,
-        situations.load(asks[:, 0], asks[:, 1], asks[:, 2], asks[:, 3], values, routing),
+        situations.load(asks[:, 0], asks[:, 1], asks[:, 2], asks[:, 3], values, skews),
         np.array([x.log_seconds for x in lessons], dtype=float),
         np.array([x.noise_scale for x in lessons], dtype=float),
         labels,

@@ -15,7 +15,8 @@ import numpy as np
 from catalog.columns import Columns
 from catalog.facts import Content
 from catalog.physics.kv import kv_shape
-from catalog.physics.terms import SHARED_ROUTING, Devices, Load, Shapes, acceptance_elasticity, accepted_tokens
+from catalog.physics.memory import UNSTATED_BUFFERS
+from catalog.physics.terms import SKEW, Devices, Load, Shapes, acceptance_elasticity, accepted_tokens
 from catalog.physics.weights import knows_bits, weight_bytes
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Situations(Columns):
     devices: Devices
     draft_tokens: NDArray[np.float64]
     block_draft: NDArray[np.float64]
+    batch_tokens: NDArray[np.float64]
     labels: Mapping[str, NDArray[np.object_]]
     log_units: NDArray[np.float64]
 
@@ -89,14 +91,15 @@ class Situations(Columns):
 
     @cached_property
     def numbers(self) -> Mapping[str, NDArray[np.float64]]:
-        """What is particular to each config and scales an effect: logarithms of units and matrix sizes, and ``acceptance``.
+        """What is particular to each config and scales an effect.
 
-        The last is what log time gains per unit of the log odds that a draft is accepted: negative, and 0 without drafts.
+        Logarithms of units, of its peak over that of 16-bit floats, and of matrix sizes; and ``acceptance``. The last is what log time gains per unit of the log odds that a draft is accepted: negative, and 0 without drafts.
         """
         shapes = self.shapes
         matrices = np.maximum(shapes.experts * shapes.moe_layers, 1.0)
         return {
             "log units": self.log_units,
+            "log precision": np.log2(np.maximum(self.devices.peak_flops / self.devices.attention_peak_flops, 1.0)),
             "acceptance": -acceptance_elasticity(self.draft_tokens, REFERENCE_ACCEPTANCE),
             "log expert": np.log2(np.maximum(shapes.expert_bytes / matrices, 1.0) / EXPERT_BYTES)
             * (shapes.experts > 0),
@@ -118,11 +121,11 @@ class Situations(Columns):
         return accepted_tokens(self.draft_tokens, REFERENCE_ACCEPTANCE)
 
     def load(
-        self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any, routing: Any = SHARED_ROUTING
+        self, isl: Any, osl: Any, context: Any, concurrency: Any, kv_bytes_per_value: Any, skew: Any = SKEW
     ) -> Load:
         """The workload's columns; what is the same for all configs stays a scalar."""
-        given = (isl, osl, context, concurrency, kv_bytes_per_value, routing)
-        tokens_in, tokens_out, cached, streams, value_bytes, together = (np.asarray(x, dtype=float) for x in given)
+        given = (isl, osl, context, concurrency, kv_bytes_per_value, skew)
+        tokens_in, tokens_out, cached, streams, value_bytes, unevenly = (np.asarray(x, dtype=float) for x in given)
         return Load(
             tokens_in,
             tokens_out,
@@ -132,7 +135,8 @@ class Situations(Columns):
             self.draft_tokens,
             self.accepted,
             self.block_draft,
-            together,
+            self.batch_tokens,
+            unevenly,
         )
 
 
@@ -269,6 +273,7 @@ def describe(configs: Sequence[Config]) -> Situations:
         _devices(configs),
         np.array([n for _, n in drafts], dtype=float),
         np.array([bool(m and m.startswith(BLOCK_DRAFTERS)) for m, _ in drafts], dtype=float),
+        np.array([(c.engine.buffers or UNSTATED_BUFFERS).batch_tokens for c in configs], dtype=float),
         _labels(configs, [m for m, _ in drafts]),
         np.log2(np.array([c.units for c in configs], dtype=float)),
     )

@@ -14,6 +14,8 @@ from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.physics import terms as physics
 
 OVERHEADS = ("step", "layer", "moe", "linear", "sequence")
+LAUNCHED = ("layer", "moe", "linear")
+"""What an engine may launch as one recorded graph for one token, and kernel by kernel for several."""
 STREAMED = physics.DECODE_SUM.streamed
 
 
@@ -52,6 +54,8 @@ DECODE = Specification(
         Effect("engine company", ("weights", "experts"), ("engine family",), 0.1, slope="company"),
         Effect("kernel company", ("weights", "experts"), ("engine family", "kernel"), 0.1, slope="company"),
         Effect("device company", ("weights", "experts"), ("hardware", "engine family"), 0.1, slope="company"),
+        Effect("engine company launches", LAUNCHED, ("engine family",), 1.0, slope="company"),
+        Effect("device company launches", LAUNCHED, ("hardware", "engine family"), 0.4, slope="company"),
         Effect("engine cache", ("kv",), ("engine family",), 0.3),
         Effect("device cache", ("kv",), ("hardware", "engine family"), 0.3),
         Effect("body cache", ("kv",), ("body", "engine family"), 0.25),
@@ -137,6 +141,8 @@ PREFILL = Specification(
     effects=(
         Effect("device compute", ("dense", "experts", "attention"), ("hardware",), 0.3),
         Effect("engine dense", ("dense",), ("engine family",), 0.3),
+        Effect("precision", ("dense", "experts"), (), 0.5, slope="log precision"),
+        Effect("engine precision", ("dense", "experts"), ("engine family",), 0.3, slope="log precision"),
         Effect("kernel", ("dense", "experts"), ("engine family", "kernel"), 0.3),
         Effect("device kernel", ("dense", "experts"), ("hardware", "engine family", "kernel"), 0.2),
         Effect("engine experts", ("experts",), ("engine family",), 0.3),

@@ -36,10 +36,10 @@ REQUEST_SECONDS = 1e-2
 """Unit of the overhead per request."""
 FIRST_SECONDS = 1e-2
 """Unit of what a first token takes beyond the prefill."""
-PREFILL_BATCH = 2048
-"""Tokens of a prompt that go through the weights together."""
-SHARED_ROUTING = 0.95
-"""Tokens of real text choose experts together: n of them touch as many as n^0.95 independent ones would."""
+SKEW = 3.0
+"""How unevenly real text chooses experts (see ``expert_share``)."""
+LEAST_SKEW = 1e-6
+"""Stands for none."""
 SHARPNESS = 4
 """How sharply the slower of memory and compute dominates: a p-norm between their sum (1) and their maximum (∞)."""
 LEAST_SHARPNESS = 16
@@ -121,13 +121,22 @@ class Load:
     accepted: Floats
     """Tokens that a step is expected to yield each stream."""
     block_draft: Floats
-    routing: Floats
-    """How independently tokens choose their experts: SHARED_ROUTING for real text, 1 for random weights."""
+    batch_tokens: Floats
+    """Tokens of prompts that the engine pushes through the weights together."""
+    skew: Floats
+    """How unevenly its tokens choose experts: SKEW for real text, 0 for random weights."""
 
 
-def expert_share(shapes: Shapes, tokens: Floats) -> Floats:
-    """Share of the experts that ``tokens`` independent tokens touch: 1 - (1 - k/E)^tokens; 0 for dense models."""
-    return np.asarray(-np.expm1(tokens * shapes.log_unrouted_share))
+def expert_share(shapes: Shapes, tokens: Floats, skew: Floats) -> Floats:
+    """Share of the experts that ``tokens`` tokens touch, k/E for one; 0 for dense models.
+
+    Some experts are chosen more often than others, so tokens share them. If how often follows a gamma distribution whose
+    variance is ``skew`` times its mean squared, n tokens leave an expert untouched with probability (1 + n·c)^(-1/skew), where c
+    makes that of one token 1 - k/E. Without skew it is (1 - k/E)^n.
+    """
+    skew = np.maximum(skew, LEAST_SKEW)
+    chosen = np.expm1(-skew * shapes.log_unrouted_share)
+    return np.asarray(-np.expm1(-np.log1p(tokens * chosen) / skew))
 
 
 def step_bytes(shapes: Shapes, load: Load) -> Floats:
@@ -137,7 +146,7 @@ def step_bytes(shapes: Shapes, load: Load) -> Floats:
 
 def weights_read_bytes(shapes: Shapes, load: Load) -> Floats:
     """Of them, the weights."""
-    share = expert_share(shapes, load.concurrency**load.routing)
+    share = expert_share(shapes, load.concurrency, load.skew)
     return shapes.dense_bytes + shapes.expert_bytes * share
 
 
@@ -185,7 +194,7 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     streams = load.concurrency
     tokens = streams * (load.draft_tokens + 1.0)
-    share = expert_share(shapes, tokens**load.routing)
+    share = expert_share(shapes, tokens, load.skew)
     several = (devices.units > 1).astype(float)
     drafts = np.where(load.block_draft > 0, np.minimum(load.draft_tokens, 1.0), load.draft_tokens)
     draft_bytes = shapes.head_bytes + shapes.dense_bytes / np.maximum(shapes.layers, 1.0)
@@ -285,10 +294,10 @@ def prompt_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Fl
 
 
 def pass_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:
-    """A request's share in reading the weights, once per PREFILL_BATCH tokens, which requests that wait together fill together."""
+    """A request's share in reading the weights, once per batch of tokens, which requests that wait together fill together."""
     together = load.concurrency * load.isl
-    passes = np.maximum(np.ceil(together / PREFILL_BATCH), 1.0) / load.concurrency
-    touched = expert_share(shapes, np.minimum(together, PREFILL_BATCH) ** load.routing)
+    passes = np.maximum(np.ceil(together / load.batch_tokens), 1.0) / load.concurrency
+    touched = expert_share(shapes, np.minimum(together, load.batch_tokens), load.skew)
     return {"read": passes * (units.read_dense + units.read_experts * touched), "layer": passes * units.layer_pass}
 
 

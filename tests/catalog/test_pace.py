@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,3 +54,18 @@ def test_rows_keep_what_is_known_of_the_table(catalog: Catalog) -> None:
     every = catalog.predict(table, workload).decode_tok_s.value
     rows = np.array([5, 0, 77])
     assert catalog.predict(table.take(rows), workload).decode_tok_s.value == pytest.approx(every[rows])
+
+
+def test_an_outcome_is_freed_at_once(catalog: Catalog) -> None:
+    """Nothing it made refers back to it: columns of a whole table do not wait for the garbage collector."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"))
+    outcome = catalog.predict(table, Workload(2048, 128, 2048, 4, "auto", 1, 101e9))
+    assert outcome.latency_ms.high.all()
+    assert outcome.decode_total_tok_s.low.all()
+    left = weakref.ref(outcome)
+    gc.disable()
+    try:
+        del outcome
+        assert left() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,39 @@
+"""Tables of columns: what is taken and joined does what it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from catalog.prediction import Workload
+
+if TYPE_CHECKING:
+    from catalog.catalog import Catalog
+
+WORKLOAD = Workload(2048, 128, 4096, 4, "auto", 1, 101e9)
+
+
+def test_joined_rows_do_what_they_did(catalog: Catalog) -> None:
+    """Two parts of a table, one after the other, in every figure and with its interval."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"))
+    rows = np.array([5, 900, 77, 3])
+    joined = table.take(rows[:2]).join([table.take(rows[2:])])
+    assert joined.keys == tuple(table.keys[i] for i in rows)
+    whole, part = (catalog.predict(x, WORKLOAD) for x in (table, joined))
+    for name in ("decode_tok_s", "prefill_tok_s", "ttft_ms", "latency_ms"):
+        there, here = getattr(whole, name), getattr(part, name)
+        assert here.value == pytest.approx(there.value[rows])
+        assert here.low == pytest.approx(there.low[rows], rel=1e-4)
+
+
+def test_a_mask_takes_its_rows(catalog: Catalog) -> None:
+    """In their order; a changed field is as given."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"))
+    mask = np.zeros(len(table), dtype=bool)
+    mask[[4, 2]] = True
+    taken = table.take(mask, units=3)
+    assert taken.keys == (table.keys[2], table.keys[4])
+    assert taken.units == 3
+    assert taken.hardware is table.hardware
