@@ -264,12 +264,11 @@ def describe(configs: Sequence[Config]) -> Situations:
         triple = (c.model.id, c.quant.id, c.engine.id)
         if triple not in rows:
             rows[triple] = shape_row(c.model, c.quant, c.engine.id)
-    table = np.array([rows[c.model.id, c.quant.id, c.engine.id] for c in configs], dtype=float).reshape(
-        len(configs), -1
-    )
+    columns = len(fields(Shapes))
+    table = np.array([rows[c.model.id, c.quant.id, c.engine.id] for c in configs], dtype=float).reshape(-1, columns)
     drafts = [draft(c.speculation) for c in configs]
     return Situations(
-        Shapes(*np.ascontiguousarray(table.T)) if len(configs) else Shapes(*np.zeros((len(fields(Shapes)), 0))),
+        Shapes(*np.ascontiguousarray(table.T)),
         _devices(configs),
         np.array([n for _, n in drafts], dtype=float),
         np.array([bool(m and m.startswith(BLOCK_DRAFTERS)) for m, _ in drafts], dtype=float),
