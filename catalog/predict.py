@@ -351,7 +351,8 @@ class Outcome:
         """
         first = physics.FIRST_SECONDS * self._candidates.prefill.factor["first"]
         beyond = self._prompt_asked.seconds(first) - self._prefill_s
-        return np.asarray(self._prefill_s * (self._streams + 1.0) / 2.0 + beyond)
+        waited = physics.prefills_waited_for(self._load(self._context, self._streams))
+        return np.asarray(self._prefill_s * waited + beyond)
 
     @cached_property
     def _prefill_sd(self) -> Floats:

@@ -12,7 +12,7 @@ from catalog.calibration.hierarchy import Cases, Posterior
 from catalog.calibration.situations import CONTENT_SLOPES, Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
-from catalog.physics.terms import SKEW, Load, decode_terms, prefill_terms
+from catalog.physics.terms import SKEW, Load, decode_terms, prefill_terms, prefills_waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,10 +131,10 @@ def ragged(load: Load, served: Floats) -> dict[str, Floats]:
 
 
 def prefill_cases(table: Table) -> Cases:
-    """Prefill lessons as cases. A first token waits for (B+1)/2 prefills on average, and for its own first step."""
+    """Prefill lessons as cases. A first token waits for others' prefills, and for its own first step."""
     first = (table.kind == "ttft").astype(float)
     terms = prefill_terms(table.situations.shapes, table.situations.devices, table.load, first)
-    waits = 1.0 + first * (table.load.concurrency - 1.0) / 2.0
+    waits = np.where(first > 0.0, prefills_waited_for(table.load), 1.0)
     terms = {name: x * (1.0 if name == "first" else waits) for name, x in terms.items()}
     return Cases(table.labels, numbers(table.situations, table.load), terms)
 

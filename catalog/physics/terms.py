@@ -238,6 +238,15 @@ def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -
     return terms | {"first": first * FIRST_SECONDS}
 
 
+def prefills_waited_for(load: Load) -> Floats:
+    """Prefills until a request's own is done, on average over B that start together: (B + g) / 2.
+
+    Prompts that go through the weights in one batch, g of them, are done together; longer ones one after the other (g = 1).
+    """
+    together = np.clip(load.batch_tokens / load.isl, 1.0, load.concurrency)
+    return np.asarray((load.concurrency + together) / 2.0)
+
+
 @dataclass(frozen=True)
 class PromptUnits(Columns):
     """Seconds of what a prompt is made of, each named by its term and by what it is for. Shapes (n,).
