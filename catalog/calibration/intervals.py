@@ -42,12 +42,12 @@ SCALE: Mapping[Regime, float] = {
     ("total", "units", False): 1.0,
     ("prefill", "one stream", True): 0.655,
     ("prefill", "units", True): 1.1,
-    ("prefill", "one stream", False): 1.19,
-    ("prefill", "units", False): 1.08,
-    ("ttft", "one stream", True): 0.77,
+    ("prefill", "one stream", False): 1.15,
+    ("prefill", "units", False): 0.93,
+    ("ttft", "one stream", True): 0.7,
     ("ttft", "units", True): 1.1,
-    ("ttft", "one stream", False): 1.23,
-    ("ttft", "units", False): 1.08,
+    ("ttft", "one stream", False): 1.2,
+    ("ttft", "units", False): 0.93,
 }
 """Factor on the standard deviation of log seconds. Prefill and the first token have no regime of their own for streams or
 speculation; a total of one stream is its decode."""

@@ -1,4 +1,4 @@
-"""Experts that a batch touches, and what reading them costs a prompt."""
+"""Experts that a batch touches, what reading them costs a prompt, and who waits for whom."""
 
 from __future__ import annotations
 
@@ -65,3 +65,12 @@ def test_a_larger_batch_reads_the_weights_less_often(catalog: Catalog) -> None:
     vllm, llama = physics.pass_terms(units, situations.shapes, load)["read"]
     assert load.batch_tokens.tolist() == [8192.0, 2048.0]
     assert 2.5 * vllm < llama < 4.0 * vllm
+
+
+@pytest.mark.parametrize(
+    ("isl", "streams", "prefills"), [(8192, 1, 1.0), (8192, 10, 5.5), (512, 10, 10.0), (2048, 10, 7.0)]
+)
+def test_prompts_of_one_batch_are_done_together(catalog: Catalog, isl: int, streams: int, prefills: float) -> None:
+    """One after the other the mean wait is (B + 1) / 2 prefills; where all share a batch, everybody waits for all of them."""
+    load = of(catalog, "vllm").load(isl, 128, isl, streams, 2.0)
+    assert physics.prefills_waited_for(load) == pytest.approx(prefills)
