@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from catalog.physics.terms import Parts, PromptUnits
     from catalog.prediction import Floats
 
+KEPT_STREAMS = 16
+"""Numbers of streams that a table keeps its paces for: all powers of two that can be asked for, and a few between."""
+
 
 @dataclass(frozen=True)
 class StepPace(Columns):
@@ -29,10 +32,15 @@ class StepPace(Columns):
     parts: Parts
     factor: Floats
     """What multiplies the sum: effects on the whole, over the tokens that a step yields."""
+
+
+@dataclass(frozen=True)
+class CeilingPace(Columns):
+    """Of n configs decoding so many streams each: what sets the ceiling (see physics)."""
+
     weights_read_bytes: Floats
     pooled_bytes_s: Floats
     pooled_compute_s: Floats
-    """What sets the ceiling (see physics)."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +65,28 @@ class PromptPace(Columns):
 
 
 class Paces:
-    """Paces of n configs, by streams: each is worked out when it is first asked for, and kept."""
+    """Paces of n configs, by streams: each is worked out when it is first asked for, and the last ones are kept."""
 
     def __init__(
-        self, step: Callable[[int], StepPace], prompt: Callable[[int], PromptPace], cache_read: Callable[[], CachePace]
+        self,
+        step: Callable[[int], StepPace],
+        ceiling: Callable[[int], CeilingPace],
+        prompt: Callable[[int], PromptPace],
+        cache_read: Callable[[], CachePace],
     ) -> None:
-        self.step, self.prompt, self.cache_read = cache(step), cache(prompt), cache(cache_read)
+        kept = lru_cache(maxsize=KEPT_STREAMS)
+        self.step, self.ceiling, self.prompt, self.cache_read = (
+            kept(step),
+            kept(ceiling),
+            kept(prompt),
+            cache(cache_read),
+        )
 
     def take(self, rows: Any) -> Paces:
         """The same for some of the configs, taken from the whole."""
         return Paces(
             lambda streams: self.step(streams).take(rows),
+            lambda streams: self.ceiling(streams).take(rows),
             lambda streams: self.prompt(streams).take(rows),
             lambda: self.cache_read().take(rows),
         )
@@ -82,10 +101,12 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
         load = situations.load(1, 1, 1, streams, 0.0)
         scales = company(situations, load)
         terms = decode.scaled(physics.step_terms(shapes, devices, load), scales)
-        return StepPace(
-            terms,
-            physics.DECODE_SUM.fold(terms),
-            np.exp(decode.log_total + decode.added(scales)) / situations.accepted,
+        factor = np.exp(decode.log_total + decode.added(scales)) / situations.accepted
+        return StepPace(terms, physics.DECODE_SUM.fold(terms), factor)
+
+    def ceiling(streams: int) -> CeilingPace:
+        load = situations.load(1, 1, 1, streams, 0.0)
+        return CeilingPace(
             physics.weights_read_bytes(shapes, load),
             physics.pooled_bytes_s(devices, load),
             physics.pooled_compute_s(shapes, devices, load),
@@ -95,4 +116,4 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
         scales = company(situations, situations.load(1, 1, 1, streams, 0.0))
         return PromptPace(units(), np.exp(prefill.log_total + prefill.added(scales)))
 
-    return Paces(step, prompt, lambda: CachePace(decode.scaled(physics.cache_units(devices), {})))
+    return Paces(step, ceiling, prompt, lambda: CachePace(decode.scaled(physics.cache_units(devices), {})))

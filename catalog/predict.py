@@ -149,7 +149,7 @@ class Outcome:
     def without_cache_tok_s(self) -> Floats:
         """The same if no stream had anything in its cache: what no shorter context exceeds."""
         streams = int(np.max(self._streams))
-        return self._ceiling(streams, self._candidates.paces.step(streams).weights_read_bytes)
+        return self._ceiling(streams, self._candidates.paces.ceiling(streams).weights_read_bytes)
 
     @property
     def efficiency(self) -> Floats:
@@ -209,10 +209,10 @@ class Outcome:
 
     def _read_bytes(self, streams: int) -> Floats:
         """Bytes that a step of so many streams reads."""
-        return self._candidates.paces.step(streams).weights_read_bytes + streams * self._cache_bytes
+        return self._candidates.paces.ceiling(streams).weights_read_bytes + streams * self._cache_bytes
 
     def _ceiling(self, streams: int, bytes_per_step: Floats) -> Floats:
-        pace = self._candidates.paces.step(streams)
+        pace = self._candidates.paces.ceiling(streams)
         least_s = np.maximum(bytes_per_step / pace.pooled_bytes_s, pace.pooled_compute_s)
         return (self._situations.draft_tokens + 1.0) / least_s
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from catalog.calibration.model import numbers, ragged
+from catalog.pace import KEPT_STREAMS
 from catalog.physics import terms as physics
 from catalog.prediction import Workload
 
@@ -69,3 +70,12 @@ def test_an_outcome_is_freed_at_once(catalog: Catalog) -> None:
         assert left() is None
     finally:
         gc.enable()
+
+
+def test_few_numbers_of_streams_are_kept(catalog: Catalog) -> None:
+    """Whoever asks for every number of streams fills no memory."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"))
+    for streams in range(1, 60):
+        assert catalog.predict(table, Workload(2048, 128, 2048, streams, "auto", 1, 101e9)).decode_tok_s.value.all()
+    kept = (table.paces.step, table.paces.ceiling, table.paces.prompt)
+    assert all(pace.cache_info().currsize <= KEPT_STREAMS for pace in kept)
