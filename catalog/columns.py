@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Columns:
-    """Base of dataclasses whose fields are columns of n rows: arrays, tuples and dicts of arrays, other tables."""
+    """Base of dataclasses whose fields are columns of n rows: arrays, tuples and dicts of arrays, other tables.
+
+    An array without rows is one number for all of them.
+    """
 
     WHOLE: ClassVar[frozenset[str]] = frozenset()
     """Fields that are no columns, though they look like some."""
@@ -23,7 +26,7 @@ class Columns:
         """The same for some of the rows, by position or as a mask; ``changed`` fields are as given."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        taken = {name: x if name in self.WHOLE else _rows_of(x, rows) for name, x in self.values().items()}
+        taken = {name: x if name in self.WHOLE else rows_of(x, rows) for name, x in self.values().items()}
         return type(self)(**(taken | changed))
 
     def join(self, others: Sequence[Self]) -> Self:
@@ -44,9 +47,10 @@ def names_of(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
-def _rows_of(value: Any, rows: Any) -> Any:
+def rows_of(value: Any, rows: Any) -> Any:
+    """Some rows of a column; what is none stays."""
     if isinstance(value, np.ndarray):
-        return value[rows]
+        return value[rows] if value.ndim else value
     if isinstance(value, tuple):
         return tuple(value[i] for i in rows.tolist())
     if isinstance(value, dict):

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog.calibration.model import company
-from catalog.columns import Columns
+from catalog.columns import Columns, rows_of
 from catalog.physics import terms as physics
+from catalog.physics.sums import DECODE_SUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from catalog.calibration.prepared import Prepared
     from catalog.calibration.situations import Situations
-    from catalog.physics.terms import Parts, PromptUnits
+    from catalog.physics.sums import Parts
+    from catalog.physics.terms import Load, PromptUnits
     from catalog.prediction import Floats
 
 KEPT_STREAMS = 16
@@ -52,42 +54,31 @@ class CachePace(Columns):
     @cached_property
     def parts(self) -> Parts:
         """Added up."""
-        return physics.DECODE_SUM.fold(self.terms)
-
-
-@dataclass(frozen=True)
-class PromptPace(Columns):
-    """Of n configs, whose prompts so many wait for together: what they are made of, in seconds."""
-
-    units: PromptUnits
-    factor: Floats
-    """What multiplies the sum: effects on the whole."""
+        return DECODE_SUM.fold(self.terms)
 
 
 class Paces:
-    """Paces of n configs, by streams: each is worked out when it is first asked for, and the last ones are kept."""
+    """Paces of n configs: each is worked out when it is first asked for, and kept; by streams, those asked for last."""
 
     def __init__(
         self,
         step: Callable[[int], StepPace],
         ceiling: Callable[[int], CeilingPace],
-        prompt: Callable[[int], PromptPace],
+        prompt_factor: Callable[[int], Floats],
+        prompt_units: Callable[[], PromptUnits],
         cache_read: Callable[[], CachePace],
     ) -> None:
-        kept = lru_cache(maxsize=KEPT_STREAMS)
-        self.step, self.ceiling, self.prompt, self.cache_read = (
-            kept(step),
-            kept(ceiling),
-            kept(prompt),
-            cache(cache_read),
-        )
+        by_streams = lru_cache(maxsize=KEPT_STREAMS)
+        self.step, self.ceiling, self.prompt_factor = by_streams(step), by_streams(ceiling), by_streams(prompt_factor)
+        self.prompt_units, self.cache_read = cache(prompt_units), cache(cache_read)
 
     def take(self, rows: Any) -> Paces:
         """The same for some of the configs, taken from the whole."""
         return Paces(
             lambda streams: self.step(streams).take(rows),
             lambda streams: self.ceiling(streams).take(rows),
-            lambda streams: self.prompt(streams).take(rows),
+            lambda streams: rows_of(self.prompt_factor(streams), rows),
+            lambda: self.prompt_units().take(rows),
             lambda: self.cache_read().take(rows),
         )
 
@@ -95,25 +86,35 @@ class Paces:
 def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Paces:
     """Of the configs described."""
     shapes, devices = situations.shapes, situations.devices
-    units = cache(lambda: physics.prompt_units(shapes, devices).scaled(prefill.factor))
+
+    def load(streams: int) -> Load:
+        return situations.load(1, 1, 1, streams, 0.0)
 
     def step(streams: int) -> StepPace:
-        load = situations.load(1, 1, 1, streams, 0.0)
-        scales = company(situations, load)
-        terms = decode.scaled(physics.step_terms(shapes, devices, load), scales)
+        scales = company(situations, load(streams))
+        terms = decode.scaled(physics.step_terms(shapes, devices, load(streams)), scales)
         factor = np.exp(decode.log_total + decode.added(scales)) / situations.accepted
-        return StepPace(terms, physics.DECODE_SUM.fold(terms), factor)
+        return StepPace(terms, DECODE_SUM.fold(terms), factor)
 
-    def ceiling(streams: int) -> CeilingPace:
-        load = situations.load(1, 1, 1, streams, 0.0)
-        return CeilingPace(
-            physics.weights_read_bytes(shapes, load),
-            physics.pooled_bytes_s(devices, load),
-            physics.pooled_compute_s(shapes, devices, load),
-        )
+    return Paces(
+        step,
+        lambda streams: ceiling_pace(situations, load(streams)),
+        lambda streams: prompt_factor(situations, prefill, load(streams)),
+        lambda: physics.prompt_units(shapes, devices).scaled(prefill.factor),
+        lambda: CachePace(decode.scaled(physics.cache_units(devices), {})),
+    )
 
-    def prompt(streams: int) -> PromptPace:
-        scales = company(situations, situations.load(1, 1, 1, streams, 0.0))
-        return PromptPace(units(), np.exp(prefill.log_total + prefill.added(scales)))
 
-    return Paces(step, ceiling, prompt, lambda: CachePace(decode.scaled(physics.cache_units(devices), {})))
+def ceiling_pace(situations: Situations, load: Load) -> CeilingPace:
+    """Of configs under a load: only its streams matter."""
+    shapes, devices = situations.shapes, situations.devices
+    return CeilingPace(
+        physics.weights_read_bytes(shapes, load),
+        physics.pooled_bytes_s(devices, load),
+        physics.pooled_compute_s(shapes, devices, load),
+    )
+
+
+def prompt_factor(situations: Situations, prefill: Prepared, load: Load) -> Floats:
+    """What multiplies the seconds of a prompt under a load, before its lengths are looked at: effects on the whole."""
+    return np.asarray(np.exp(prefill.log_total + prefill.added(company(situations, load))))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalog.calibration.model import company, lengths, numbers, ragged
+from catalog.calibration.model import lengths, numbers, ragged
 from catalog.calibration.situations import CONTENT_SLOPES
+from catalog.columns import Columns, rows_of
+from catalog.pace import ceiling_pace, prompt_factor
 from catalog.physics import terms as physics
 from catalog.physics.kv import kv_bytes_per_value
 from catalog.physics.memory import memory_bytes
+from catalog.physics.sums import DECODE_SUM, PREFILL_SUM
 from catalog.prediction import Estimate, Workload
 
 if TYPE_CHECKING:
-    from catalog.physics.terms import Load, Parts
+    from catalog.pace import CeilingPace
+    from catalog.physics.sums import Parts
+    from catalog.physics.terms import Load
     from catalog.prediction import Floats, Ints
     from catalog.table import Candidates
 
@@ -26,13 +31,13 @@ OVERHEAD_SHARE = 0.5
 BANDWIDTH, COMPUTE, OVERHEAD, LINK = range(4)
 """Positions in prediction.BOUNDS."""
 
-
-COLUMNS = frozenset({"bytes_per_step", "ceiling_tok_s", "total_bytes", "_tok_s", "_cache_bytes", "_prompt_alone"})
+KEPT = frozenset({"bytes_per_step", "ceiling_tok_s", "total_bytes", "_tok_s", "_cache_bytes", "_prompt_alone"})
 """What an outcome keeps of each candidate, and hands to an outcome of some of them."""
 ZERO, ONE = np.zeros(()), np.ones(())
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step(Columns):
     """Seconds of a decode step: without and of the prefills in between, what multiplies both, and the least it takes."""
 
     alone_s: Floats
@@ -40,25 +45,18 @@ class Step(NamedTuple):
     factor: Floats
     least_s: Floats
 
-    def take(self, rows: Ints) -> Step:
-        """The same for some rows."""
-        return Step(*(x[rows] if np.ndim(x) else x for x in self))
-
     def token_s(self, prefills: float = 1.0, more: Floats = ONE) -> Floats:
         """Seconds per token of a stream with so many times the prefills; never less than the best read takes."""
         return np.maximum((self.alone_s + prefills * self.interleaved_s) * self.factor * more, self.least_s)
 
 
-class Prompt(NamedTuple):
+@dataclass(frozen=True)
+class Prompt(Columns):
     """Seconds of one prompt's prefill as they add up, what multiplies them, and the least that compute allows."""
 
     alone_s: Floats
     factor: Floats
     least_s: Floats
-
-    def take(self, rows: Ints) -> Prompt:
-        """The same for some rows."""
-        return Prompt(*(x[rows] for x in self))
 
     def seconds(self, more_s: Floats = ZERO) -> Floats:
         """With so many seconds more; never below what compute allows."""
@@ -89,9 +87,8 @@ class Outcome:
         few = Outcome(candidates, self._workload)
         few._steps = {streams: step.take(rows) for streams, step in self._steps.items()}
         few._prompts = {streams: prompt.take(rows) for streams, prompt in self._prompts.items()}
-        for name in COLUMNS & self.__dict__.keys():  # where cached_property keeps what it made
-            column = self.__dict__[name]
-            few.__dict__[name] = column[rows] if isinstance(column, np.ndarray) else column.take(rows)
+        for name in KEPT & self.__dict__.keys():  # where cached_property keeps what it made
+            few.__dict__[name] = rows_of(self.__dict__[name], rows)
         return few
 
     @property
@@ -107,7 +104,9 @@ class Outcome:
     @cached_property
     def single_stream_tok_s(self) -> Floats:
         """Decode speed of a stream alone."""
-        return np.minimum(1.0 / self._step(1).token_s(), self._ceiling(1, self._read_bytes(1)))
+        pace = self._candidates.paces.ceiling(1)
+        ceiling = self._ceiling(pace, pace.weights_read_bytes + self._cache_bytes)
+        return np.minimum(1.0 / self._step(1).token_s(), ceiling)
 
     @property
     def prefill_tok_s(self) -> Estimate:
@@ -132,24 +131,17 @@ class Outcome:
     @cached_property
     def bytes_per_step(self) -> Floats:
         """Bytes a decode step reads, over all units."""
-        if np.ndim(self._streams):
-            return physics.step_bytes(self._situations.shapes, self._asked)
-        return self._read_bytes(int(self._streams))
+        return self._ceiling_pace.weights_read_bytes + self._streams * self._cache_bytes
 
     @cached_property
     def ceiling_tok_s(self) -> Floats:
         """Tokens per second of one stream that no engine can exceed; all drafts accepted, where there are drafts."""
-        if not np.ndim(self._streams):
-            return self._ceiling(int(self._streams), self.bytes_per_step)
-        shapes, devices = self._situations.shapes, self._situations.devices
-        alone = physics.decode_ceiling_tok_s(shapes, devices, self._asked, self.bytes_per_step)
-        return alone * (self._situations.draft_tokens + 1.0)
+        return self._ceiling(self._ceiling_pace, self.bytes_per_step)
 
     @cached_property
     def without_cache_tok_s(self) -> Floats:
         """The same if no stream had anything in its cache: what no shorter context exceeds."""
-        streams = int(np.max(self._streams))
-        return self._ceiling(streams, self._candidates.paces.ceiling(streams).weights_read_bytes)
+        return self._ceiling(self._ceiling_pace, self._ceiling_pace.weights_read_bytes)
 
     @property
     def efficiency(self) -> Floats:
@@ -183,7 +175,7 @@ class Outcome:
         memory_s = self.bytes_per_step / devices.bandwidth_bytes_s
         compute_s = 2.0 * shapes.active_params * self._asked.concurrency / devices.peak_flops
         link = share["link"] + share["link latency"]
-        added = physics.DECODE_SUM
+        added = DECODE_SUM
         overhead = 1.0 - link - sum(share[t] for t in (*added.streamed, *added.computed, added.least or ""))
         bound = np.where(compute_s > memory_s, COMPUTE, BANDWIDTH)
         bound = np.where(overhead > OVERHEAD_SHARE, OVERHEAD, bound)
@@ -207,14 +199,17 @@ class Outcome:
     def _load(self, context: Floats, streams: int | Floats) -> Load:
         return self._situations.load(self._isl, self._osl, context, streams, self._kv_bytes_per_value)
 
-    def _read_bytes(self, streams: int) -> Floats:
-        """Bytes that a step of so many streams reads."""
-        return self._candidates.paces.ceiling(streams).weights_read_bytes + streams * self._cache_bytes
+    @cached_property
+    def _ceiling_pace(self) -> CeilingPace:
+        """What sets the ceiling at the asked streams."""
+        if np.ndim(self._streams):
+            return ceiling_pace(self._situations, self._asked)
+        return self._candidates.paces.ceiling(int(self._streams))
 
-    def _ceiling(self, streams: int, bytes_per_step: Floats) -> Floats:
-        pace = self._candidates.paces.ceiling(streams)
-        least_s = np.maximum(bytes_per_step / pace.pooled_bytes_s, pace.pooled_compute_s)
-        return (self._situations.draft_tokens + 1.0) / least_s
+    def _ceiling(self, pace: CeilingPace, read_bytes: Floats) -> Floats:
+        """The ceiling if a step reads so many bytes."""
+        alone = physics.ceiling_tok_s(read_bytes, pace.pooled_bytes_s, pace.pooled_compute_s)
+        return alone * (self._situations.draft_tokens + 1.0)
 
     @cached_property
     def _cache_bytes(self) -> Floats:
@@ -263,16 +258,18 @@ class Outcome:
         """A step of so many streams."""
         if streams not in self._steps:
             pace = self._candidates.paces.step(streams)
-            parts, others = (
-                pace.parts.plus(self._candidates.paces.cache_read().parts, streams * self._cache_bytes),
-                ZERO,
-            )
+            parts, others = self._step_parts(streams), ZERO
             if streams > 1:
                 waits = physics.interleaved_s(self._load(self._halfway, streams), self._prompt(streams).seconds(), ZERO)
                 others = waits * self._candidates.decode.factor["interleave"]
-            alone_s, least_s = physics.DECODE_SUM.total(parts), parts.least / self._situations.accepted
+            alone_s, least_s = DECODE_SUM.total(parts), parts.least / self._situations.accepted
             self._steps[streams] = Step(alone_s, others, pace.factor * self._length_factor, least_s)
         return self._steps[streams]
+
+    def _step_parts(self, streams: int) -> Parts:
+        """A step with the caches it reads, before prefills."""
+        paces = self._candidates.paces
+        return paces.step(streams).parts.plus(paces.cache_read().parts, streams * self._cache_bytes)
 
     def _together_s(self, streams: int) -> Floats:
         """Seconds per token of each stream if all are timed until the last one ends: it waits for all prefills."""
@@ -301,17 +298,14 @@ class Outcome:
 
     def _prompt_beside(self, streams: int | Floats) -> Prompt:
         load = self._load(self._context, streams)
-        parts = self._prompt_alone.plus(physics.PREFILL_SUM.fold(self._pass_terms(load)))
-        effects = self._candidates.prefill.added(lengths(load))
-        return Prompt(
-            physics.PREFILL_SUM.total(parts), self._prompt_factor(streams) * np.exp(effects), self._least_prompt_s
+        parts = self._prompt_alone.plus(PREFILL_SUM.fold(self._pass_terms(load)))
+        factor = (
+            self._candidates.paces.prompt_factor(streams)
+            if isinstance(streams, int)
+            else prompt_factor(self._situations, self._candidates.prefill, load)
         )
-
-    def _prompt_factor(self, streams: int | Floats) -> Floats:
-        if isinstance(streams, int):
-            return self._candidates.paces.prompt(streams).factor
-        effects = self._candidates.prefill.added(company(self._situations, self._load(self._context, streams)))
-        return self._candidates.paces.prompt(1).factor * np.exp(effects)
+        effects = np.exp(self._candidates.prefill.added(lengths(load)))
+        return Prompt(PREFILL_SUM.total(parts), factor * effects, self._least_prompt_s)
 
     @cached_property
     def _prompt_asked(self) -> Prompt:
@@ -321,15 +315,15 @@ class Outcome:
     @cached_property
     def _prompt_alone(self) -> Parts:
         """What of a prefill does not depend on who waits beside it."""
-        return physics.PREFILL_SUM.fold(self._prompt_terms)
+        return PREFILL_SUM.fold(self._prompt_terms)
 
     @cached_property
     def _prompt_terms(self) -> dict[str, Floats]:
-        units = self._candidates.paces.prompt(1).units
+        units = self._candidates.paces.prompt_units()
         return physics.prompt_terms(units, self._situations.shapes, self._load(self._context, 1))
 
     def _pass_terms(self, load: Load) -> dict[str, Floats]:
-        return physics.pass_terms(self._candidates.paces.prompt(1).units, self._situations.shapes, load)
+        return physics.pass_terms(self._candidates.paces.prompt_units(), self._situations.shapes, load)
 
     @cached_property
     def _least_prompt_s(self) -> Floats:
@@ -379,7 +373,7 @@ class Outcome:
     def _prefill_spread(self) -> Floats:
         load = self._load(self._context, self._streams)
         terms = {**self._prompt_terms, **self._pass_terms(load), "first": ZERO}
-        shares = physics.PREFILL_SUM.shares(terms)
+        shares = PREFILL_SUM.shares(terms)
         return self._candidates.prefill.spread(shares, numbers(self._situations, load))
 
     @cached_property
@@ -404,5 +398,5 @@ class Outcome:
         step, paces, read = self._step(streams), self._candidates.paces, streams * self._cache_bytes
         cache = {term: read * seconds for term, seconds in paces.cache_read().terms.items()}
         terms = {**paces.step(streams).terms, **cache, "interleave": step.interleaved_s}
-        parts = paces.step(streams).parts.plus(paces.cache_read().parts, read)
-        return physics.DECODE_SUM.shares_in(replace(parts, added=parts.added + step.interleaved_s), terms)
+        parts = self._step_parts(streams)
+        return DECODE_SUM.shares_in(replace(parts, added=parts.added + step.interleaved_s), terms)

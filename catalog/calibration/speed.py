@@ -11,12 +11,12 @@ import math
 
 from catalog.calibration.hierarchy import TOTAL, Effect, Specification
 from catalog.calibration.situations import CONTENT_SLOPES
-from catalog.physics import terms as physics
+from catalog.physics.sums import DECODE_SUM, PREFILL_SUM
 
 OVERHEADS = ("step", "layer", "moe", "linear", "sequence")
 LAUNCHED = ("layer", "moe", "linear")
 """What an engine may launch as one recorded graph for one token, and kernel by kernel for several."""
-STREAMED = physics.DECODE_SUM.streamed
+STREAMED = DECODE_SUM.streamed
 
 
 def _log(mean: float, sd: float) -> tuple[float, float]:
@@ -120,7 +120,7 @@ DECODE = Specification(
         Effect("source text", (TOTAL,), ("source", "speculative", "content"), 0.4, slope="acceptance", transient=True),
         Effect("method source", (TOTAL,), ("method", "source"), 0.4, slope="acceptance", transient=True),
     ),
-    sum=physics.DECODE_SUM,
+    sum=DECODE_SUM,
     least_noise=0.15,
     repetition=0.3,
     usual=("config", "ragged", "ragged length", "engine concurrency", "device concurrency"),
@@ -174,6 +174,6 @@ PREFILL = Specification(
         Effect("method", (TOTAL,), ("method",), 0.2),
         Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
     ),
-    sum=physics.PREFILL_SUM,
+    sum=PREFILL_SUM,
     usual=("engine", "device engine", "config"),
 )

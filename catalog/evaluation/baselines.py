@@ -10,7 +10,7 @@ import numpy as np
 from catalog.calibration.model import tabulate
 from catalog.calibration.situations import kernel
 from catalog.evaluation.folds import Judgement, folds
-from catalog.physics.terms import decode_ceiling_tok_s, prefill_ceiling_tok_s, step_bytes
+from catalog.physics.terms import decode_ceiling_tok_s, prefill_ceiling_tok_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ def ideal_log_seconds(lessons: Sequence[Lesson]) -> Floats:
     """Log seconds at the ceiling: bytes ÷ bandwidth for a decode step, FLOPs ÷ peak for a prefill, no drafts."""
     table = tabulate(lessons)
     shapes, devices, load = table.situations.shapes, table.situations.devices, table.load
-    decode = -np.log(decode_ceiling_tok_s(shapes, devices, load, step_bytes(shapes, load)))
+    decode = -np.log(decode_ceiling_tok_s(shapes, devices, load))
     prefill = np.log(np.maximum(load.isl, 1.0) / prefill_ceiling_tok_s(shapes, devices))
     return np.where(np.isin(table.kind, ["prefill", "ttft"]), prefill, decode)
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from catalog.calibration.model import decode_cases, fit_speed, prefill_cases, tabulate
 from catalog.calibration.prepared import prepare
-from catalog.physics.terms import decode_ceiling_tok_s, prefill_ceiling_tok_s, step_bytes
+from catalog.physics.terms import decode_ceiling_tok_s, prefill_ceiling_tok_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,7 +111,7 @@ def _prompts(model: SpeedModel, lessons: Sequence[Lesson]) -> Iterator[Judgement
 def _steps(model: SpeedModel, lessons: Sequence[Lesson]) -> Iterator[Judgement]:
     table = tabulate(lessons)
     shapes, devices, load = table.situations.shapes, table.situations.devices, table.load
-    ceiling = decode_ceiling_tok_s(shapes, devices, load, step_bytes(shapes, load))
+    ceiling = decode_ceiling_tok_s(shapes, devices, load)
     least = -np.log(ceiling * (table.load.draft_tokens + 1.0))
     cases = decode_cases(table, model.prefill)
     return _compare(lessons, table, model.decode, cases, table.situations.log_accepted, least)

@@ -14,7 +14,7 @@ from catalog.physics.memory import UNSTATED_BUFFERS
 from catalog.physics.weights import weight_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from catalog.calibration.situations import Config
     from catalog.facts import Hardware, KvDtype, Launch
@@ -46,7 +46,7 @@ def _pieces(same: Same, kv_dtype: KvDtype, units: int) -> tuple[str, ...] | None
     template = config.engine.launch
     if template is None:
         return None
-    options = _options(config, kv_dtype, units)
+    options = _options(config, kv_dtype, units, template.options)
     environment = [template.options[f"env_{name}"] for name in options if f"env_{name}" in template.options]
     appended = [template.options[name] for name in options if name in template.options]
     command = " ".join([*environment, template.command, *appended, *_remarks(config, template, appended)])
@@ -61,18 +61,13 @@ def _pieces(same: Same, kv_dtype: KvDtype, units: int) -> tuple[str, ...] | None
     return tuple(pieces)
 
 
-def _options(config: Config, kv_dtype: KvDtype, units: int) -> list[str]:
+def _options(config: Config, kv_dtype: KvDtype, units: int, known: Mapping[str, str]) -> list[str]:
     """Names of the options that what was evaluated asks for: cache type, on-line quant, draft method, several units.
 
     Units of unified memory are machines of their own; others are cards in one machine.
     """
     method, _ = draft(config.speculation)
-    if (
-        method == "mtp"
-        and not config.model.mtp_layers
-        and config.engine.launch
-        and "mtp_head" in config.engine.launch.options
-    ):
+    if method == "mtp" and not config.model.mtp_layers and "mtp_head" in known:
         method = "mtp_head"
     several = None if units == 1 else "multi_unit" if config.hardware.unified else "multi_gpu"
     wanted = (f"kv_{kv_dtype}", f"quant_{config.quant.id}", method, several)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
+
+from catalog.columns import Columns
 
 if TYPE_CHECKING:
     from modelpicker.wire.questions import Task
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class QualityColumns:
+class QualityColumns(Columns):
     """Index 0-100 with its 80 % interval and the quant's penalty in it, per candidate; nan where unknown."""
 
     index: Floats
@@ -37,10 +39,6 @@ class QualityColumns:
     def sure(self) -> Floats:
         """What one can rely on: the low end of the interval; an unknown model counts as the worst known one."""
         return np.where(np.isnan(self.low), self.worst - self.penalty, self.low)
-
-    def take(self, rows: Any) -> QualityColumns:
-        """The same columns for some rows."""
-        return QualityColumns(self.index[rows], self.low[rows], self.high[rows], self.penalty[rows], self.worst)
 
 
 _kept: WeakKeyDictionary[Candidates, dict[Task, QualityColumns]] = WeakKeyDictionary()

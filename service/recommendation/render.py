@@ -71,8 +71,9 @@ def rounded(value: float) -> float:
 def intervals(outcome: Outcome) -> list[dict[str, Interval]]:
     """Of each row the figures that have one, by name."""
     estimates = (getattr(outcome, name) for name in SPEEDS)
-    table = np.array([(x.value, x.low, x.high) for x in estimates])  # (figures, 3, rows)
-    told = [[tuple(map(rounded, ends)) for ends in figures] for figures in table.transpose(2, 0, 1).tolist()]
+    ends = [(x.value, np.minimum(x.low, x.value), np.maximum(x.high, x.value)) for x in estimates]
+    table = np.array(ends)  # (figures, 3, rows)
+    told = [[tuple(map(rounded, figure)) for figure in row] for row in table.transpose(2, 0, 1).tolist()]
     return [
         {name: Interval(value=x[0], low=x[1], high=x[2]) for name, x in zip(SPEEDS, row, strict=True)} for row in told
     ]

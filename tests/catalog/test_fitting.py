@@ -7,7 +7,7 @@ import pytest
 
 from catalog.calibration.fitting import fit
 from catalog.calibration.hierarchy import TOTAL, Cases, Effect, Specification
-from catalog.physics.terms import Sum
+from catalog.physics.sums import Sum
 
 ROWS = 33
 LATER = 0.05

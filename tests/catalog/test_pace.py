@@ -36,7 +36,7 @@ def test_parts_add_up_to_the_formula(catalog: Catalog, streams: int) -> None:
 
     halfway = situations.load(3000, 200, 9100, streams, 2.0)
     scales, waits = numbers(situations, halfway), prefill_s if streams > 1 else np.zeros(len(table))
-    ceiling = physics.decode_ceiling_tok_s(shapes, devices, halfway, physics.step_bytes(shapes, halfway))
+    ceiling = physics.decode_ceiling_tok_s(shapes, devices, halfway)
     ceiling = ceiling * (halfway.draft_tokens + 1.0)
     found = (outcome.decode_tok_s.value, outcome.decode_total_tok_s.value / streams)
     for whole, value in zip((NO, YES), found, strict=True):
@@ -77,5 +77,5 @@ def test_few_numbers_of_streams_are_kept(catalog: Catalog) -> None:
     table = catalog.candidates(catalog.hardware("dgx-spark"))
     for streams in range(1, 60):
         assert catalog.predict(table, Workload(2048, 128, 2048, streams, "auto", 1, 101e9)).decode_tok_s.value.all()
-    kept = (table.paces.step, table.paces.ceiling, table.paces.prompt)
+    kept = (table.paces.step, table.paces.ceiling, table.paces.prompt_factor)
     assert all(pace.cache_info().currsize <= KEPT_STREAMS for pace in kept)
