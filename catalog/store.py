@@ -256,8 +256,11 @@ def _read_posterior(connection: duckdb.DuckDBPyConnection, quantity: str) -> Pos
     ).fetchnumpy()["c"]
     index = {(effect, level): i for i, (effect, level, _, _) in enumerate(effects)}
     noise = spreads.pop("noise")
+    specification = SPECIFICATIONS[quantity]
+    if spreads.keys() != {effect.name for effect in specification.all_effects()}:
+        raise ValueError(f"its calibration of {quantity} knows other effects than this version")
     return Posterior(
-        SPECIFICATIONS[quantity],
+        specification,
         index,
         np.array([mean for _, _, mean, _ in effects]),
         _symmetric(np.asarray(flat)),

@@ -14,8 +14,10 @@ import numpy as np
 
 from catalog.columns import Columns
 from catalog.facts import Content
+from catalog.physics.attention import pair_flops
 from catalog.physics.kv import kv_shape
 from catalog.physics.memory import UNSTATED_BUFFERS
+from catalog.physics.peaks import operand_formats, peak_flops
 from catalog.physics.terms import SKEW, Devices, Load, Shapes, acceptance_elasticity, accepted_tokens
 from catalog.physics.weights import knows_bits, weight_bytes
 
@@ -27,19 +29,22 @@ if TYPE_CHECKING:
     from catalog.facts import Engine, Hardware, Model, Quant
 
 LINEAR_KINDS = frozenset({"gated_delta", "kda", "linear", "mamba2", "short_conv"})
-WINDOW_KINDS = frozenset({"sliding", "chunked"})
 DEFAULT_DRAFT_TOKENS = 3
 """Draft tokens per step where a source names a method without saying how many."""
 BLOCK_DRAFTERS = ("dflash", "dspark")
 """Drafters that propose a whole block in one pass."""
-FALLBACK_FLOPS_PER_BYTE = 100.0
-"""Dense BF16 peak per byte/s of bandwidth where no peak is published; the device's own effect corrects it."""
 REFERENCE_ACCEPTANCE = 0.7
 """Acceptance of one draft token before anything is known; methods, models and workloads correct it by their effects."""
 CONTENT_SLOPES: dict[Content, str] = {content: f"{content} accepted" for content in get_args(Content)}
 """By kind of text, the number that says whether drafts are of it: their ``acceptance`` slope where they are, else 0."""
 EXPERT_BYTES = 4e6
-"""Bytes of a usual expert of one layer; smaller ones are read less well."""
+"""Bytes of a usual expert of one layer; smaller ones are read and multiplied less well."""
+WIDTH = 4096.0
+"""Usual width of a model: narrower matrices are multiplied less well."""
+PEAK_FLOPS = 1e14
+"""Usual 16-bit peak: a batch keeps more multipliers less busy."""
+LEAST_PEAK_FLOPS = 1e11
+"""Below any device's, for those of unknown bandwidth and peak."""
 ONE_BUILD = ("llama.cpp", "ds4")
 """Engines that run one set of kernels; the others choose among back-ends that differ by version, flags and image."""
 REACHABLE_SHARE = 0.95
@@ -93,13 +98,15 @@ class Situations(Columns):
     def numbers(self) -> Mapping[str, NDArray[np.float64]]:
         """What is particular to each config and scales an effect.
 
-        Logarithms of units, of its peak over that of 16-bit floats, and of matrix sizes; and ``acceptance``. The last is what log time gains per unit of the log odds that a draft is accepted: negative, and 0 without drafts.
+        Logarithms of units, of its peak, of that over the peak of 16-bit floats, of width and of expert sizes; and ``acceptance``. The last is what log time gains per unit of the log odds that a draft is accepted: negative, and 0 without drafts.
         """
         shapes = self.shapes
         matrices = np.maximum(shapes.experts * shapes.moe_layers, 1.0)
         return {
             "log units": self.log_units,
+            "log peak": np.log2(np.maximum(self.devices.attention_peak_flops, LEAST_PEAK_FLOPS) / PEAK_FLOPS),
             "log precision": np.log2(np.maximum(self.devices.peak_flops / self.devices.attention_peak_flops, 1.0)),
+            "log width": np.log2(shapes.hidden_size / WIDTH),
             "acceptance": -acceptance_elasticity(self.draft_tokens, REFERENCE_ACCEPTANCE),
             "log expert": np.log2(np.maximum(shapes.expert_bytes / matrices, 1.0) / EXPERT_BYTES)
             * (shapes.experts > 0),
@@ -159,22 +166,6 @@ def kernel(quant: Quant) -> str:
     return "bf16" if quant.family == "native" else quant.family
 
 
-def compute_dtype(quant: Quant) -> str:
-    """The number format its matrix products can use: its own where it is a float format of both operands, else bf16."""
-    if quant.id.startswith("nvfp4"):
-        return "fp4"
-    return {"fp8": "fp8", "int8": "int8"}.get(quant.family, "bf16")
-
-
-def peak_flops(hardware: Hardware, dtype: str) -> float:
-    """Dense peak in FLOP/s, of ``dtype`` or the widest known below it; estimated from bandwidth if none is published."""
-    peaks = hardware.peak_dense_tflops
-    for name in (dtype, "bf16", "fp16"):
-        if name in peaks:
-            return peaks[name] * 1e12
-    return (hardware.bandwidth_gb_s or 0.0) * 1e9 * FALLBACK_FLOPS_PER_BYTE
-
-
 def reachable_bytes_s(hardware: Hardware) -> float:
     """Bytes per second of the best read kernel that was measured on the hardware; where none was, what such kernels reach."""
     nominal = hardware.bandwidth_gb_s or 0.0
@@ -212,11 +203,7 @@ def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
     if weights is None:
         raise ValueError(computable(model, quant, engine_id))
     cache = kv_shape(model)
-    heads = model.attention_heads or 0
-    full = sum(
-        g.layers * _pair_flops(g, heads) for g in model.attention if g.kind in {"full", "mla", "compressed_sparse"}
-    )
-    window = sum(g.layers * _pair_flops(g, heads) for g in model.attention if g.kind in WINDOW_KINDS)
+    attention = pair_flops(model)
     moe = model.moe
     dense_first = (moe.first_k_dense or 0) if moe else 0
     layers = model.layers or sum(g.layers for g in model.attention)
@@ -238,23 +225,14 @@ def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
         cache.kv_sparse_values,
         cache.kv_sparse_tokens,
         cache.state_bytes,
-        full,
-        window,
+        attention.full,
+        attention.window,
+        attention.sparse,
         (mixers + feed_forwards) / 2.0,
         feed_forwards - dense_first if moe else 0,
         sum(g.layers for g in model.attention if g.kind in LINEAR_KINDS),
         model.hidden_size or 4096,
     )
-
-
-def _pair_flops(group: Any, heads: int) -> float:
-    """FLOPs of one layer for one (query, key) pair: the score and the weighted value, two FLOPs per multiply-add."""
-    if group.kind == "mla":
-        width = 2.0 * (group.kv_lora_rank or 0) + (group.qk_rope_head_dim or 0)
-    else:
-        key = group.head_dim or 0
-        width = float(key + (group.v_head_dim or key))
-    return 2.0 * heads * width
 
 
 def describe(configs: Sequence[Config]) -> Situations:
@@ -285,8 +263,8 @@ def _devices(configs: Sequence[Config]) -> Devices:
     return Devices(
         column((c.hardware.bandwidth_gb_s or 0.0) * 1e9 for c in configs),
         column(reachable_bytes_s(c.hardware) for c in configs),
-        column(peak_flops(c.hardware, compute_dtype(c.quant)) for c in configs),
-        column(peak_flops(c.hardware, "bf16") for c in configs),
+        column(peak_flops(c.hardware, operand_formats(c.quant, c.engine)) for c in configs),
+        column(peak_flops(c.hardware) for c in configs),
         column(c.units if c.engine.multi_unit == "tensor" else 1 for c in configs),
         column(c.units for c in configs),
         column(c.hardware.link.bandwidth_gb_s * 1e9 if c.hardware.link else LINK_BYTES_S for c in configs),

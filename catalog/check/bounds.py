@@ -6,20 +6,21 @@ out, and bandwidth and peak are the better of nominal and measured.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from catalog.physics.peaks import integer_tflops
 from catalog.physics.weights import MULTIPLIED_CLASSES, weight_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from catalog.facts import Facts, Hardware, Measurement, Model, Quant
 
 TOLERANCE = {"gguf-ud": 1.25, "unknown": 1.25}
 """How far above the limit still counts as possible: Unsloth's dynamic files are up to 19 % off the given bits."""
 DEFAULT_TOLERANCE = 1.05
-EIGHT_BIT = {"int8", "fp8", "fp8_fp16acc"}
+EIGHT_BIT = {"fp8", "fp8_fp16acc"}
 FOUR_BIT_FAMILIES = frozenset({"fp4", "mlx"})
-INT8_OVER_BF16 = 4.0
-"""GeForce boards multiply int8 four times as fast as BF16 with FP32 accumulation; used where no 8-bit peak is known."""
 
 
 def streamed_bytes(model: Model, quant: Quant, engine: str) -> float | None:
@@ -70,6 +71,29 @@ def prefill_limit_tok_s(measurement: Measurement, facts: Facts) -> float | None:
     return peak * 1e12 * measurement.units / (2.0 * multiplied)
 
 
+class Claim(NamedTuple):
+    """What a row says of its prefill, in tokens per second; the most that is possible; the flag that admits it."""
+
+    words: str
+    tok_s: float
+    limit: float
+    flag: str
+
+
+def impossible_prefills(measurement: Measurement, facts: Facts) -> Iterator[Claim]:
+    """What it says that needs more than the dense peak: by the rate it prints, and by how soon its first token came."""
+    limit = prefill_limit_tok_s(measurement, facts)
+    claims = {"prefill": (measurement.prefill_tok_s, "pp-exceeds-compute-peak")}
+    if measurement.ttft_ms and measurement.isl:
+        claims["its prompt over the time to its first token,"] = (
+            measurement.isl / measurement.ttft_ms * 1e3,
+            "prompt-cached",
+        )
+    for words, (rate, flag) in claims.items():
+        if limit is not None and (rate or 0.0) > limit:
+            yield Claim(words, rate or 0.0, limit, flag)
+
+
 def peak_tflops(hardware: Hardware, quant: Quant, *, integer_kernels: bool) -> float | None:
     """The highest dense rate, nominal or measured, at which weights of this quant could be multiplied."""
     narrow = quant.family != "native" and integer_kernels
@@ -77,12 +101,10 @@ def peak_tflops(hardware: Hardware, quant: Quant, *, integer_kernels: bool) -> f
     if quant.family in FOUR_BIT_FAMILIES:
         usable.add("fp4")
     known = {**hardware.measured_dense_tflops, **hardware.peak_dense_tflops}
-    peak = max(
-        (max(known[name], hardware.measured_dense_tflops.get(name, 0.0)) for name in usable & set(known)), default=None
-    )
-    if peak and narrow and hardware.vendor == "nvidia" and not EIGHT_BIT & set(known):
-        return peak * INT8_OVER_BF16
-    return peak
+    peaks = [max(known[name], hardware.measured_dense_tflops.get(name, 0.0)) for name in usable & set(known)]
+    if narrow and (integers := integer_tflops(hardware)):
+        peaks.append(integers)
+    return max(peaks, default=None)
 
 
 def _multiplied_params(model: Model) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.check.bounds import decode_limit_tok_s, measured_decode_limit_tok_s, prefill_limit_tok_s
+from catalog.check.bounds import decode_limit_tok_s, impossible_prefills, measured_decode_limit_tok_s
 from catalog.check.findings import error, warning
 
 if TYPE_CHECKING:
@@ -50,16 +50,12 @@ def decode_above_measured_bandwidth(facts: Facts, places: Places) -> Iterator[Fi
 
 
 def prefill_above_peak(facts: Facts, places: Places) -> Iterator[Finding]:
-    """Prefill that needs more FLOPs than the dense peak, without a flag on prefill."""
+    """A prefill that needs more FLOPs than the dense peak, without a flag on prefill."""
     for index, measurement in _known(facts):
-        limit = prefill_limit_tok_s(measurement, facts)
-        over = limit is not None and (measurement.prefill_tok_s or 0.0) > limit
-        if over and not _flagged(facts, measurement, {"prefill"}):
-            message = (
-                f"prefill {measurement.prefill_tok_s:g} tok/s is above the {limit:.0f} of the dense peak: "
-                "flag it pp-exceeds-compute-peak"
-            )
-            yield error(places.measurement(index), "prefill-above-peak", message)
+        for claim in impossible_prefills(measurement, facts):
+            if not _flagged(facts, measurement, {"prefill"}):
+                message = f"{claim.words} {claim.tok_s:g} tok/s is above the {claim.limit:.0f} of the dense peak: flag it {claim.flag}"
+                yield error(places.measurement(index), "prefill-above-peak", message)
 
 
 def library_default_context(facts: Facts, places: Places) -> Iterator[Finding]:

@@ -149,8 +149,8 @@ def full_values(group: AttentionGroup, parts: int = 1) -> float:
         return _head_values(group, parts)
     if group.kind == "mla":
         return float((group.kv_lora_rank or 0) + (group.qk_rope_head_dim or 0) + (group.index_head_dim or 0))
-    if group.kind == "compressed_sparse" and _ratio(group):
-        return float((group.head_dim or 0) + (group.index_head_dim or 0)) / _ratio(group)
+    if group.kind == "compressed_sparse" and compression_ratio(group):
+        return float((group.head_dim or 0) + (group.index_head_dim or 0)) / compression_ratio(group)
     return 0.0
 
 
@@ -170,7 +170,7 @@ def sparse_tokens(group: AttentionGroup) -> float:
     """Tokens whose values an indexer lets a step read; 0 without an indexer."""
     if not group.index_topk or not group.index_head_dim:
         return 0.0
-    return float(group.index_topk * max(_ratio(group), 1))
+    return float(group.index_topk * max(compression_ratio(group), 1))
 
 
 def state_values(group: AttentionGroup) -> float:
@@ -194,10 +194,10 @@ def _head_values(group: AttentionGroup, parts: int) -> float:
 
 
 def _index_values(group: AttentionGroup) -> float:
-    return float(group.index_head_dim or 0) / max(_ratio(group), 1)
+    return float(group.index_head_dim or 0) / max(compression_ratio(group), 1)
 
 
-def _ratio(group: AttentionGroup) -> int:
+def compression_ratio(group: AttentionGroup) -> int:
     """Tokens per compressed row; 0 where a layer keeps none, or where its ratio is not known."""
     stated = group.compress_ratios or ""
     return int(stated) if stated.isdigit() else 0

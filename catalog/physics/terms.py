@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ FIRST_SECONDS = 1e-2
 """Unit of what a first token takes beyond the prefill."""
 SKEW = 3.0
 """How unevenly real text chooses experts (see ``expert_share``)."""
+EXCHANGED_BYTES = 2.0
+"""Bytes of a value that units send each other."""
 LEAST_SKEW = 1e-6
 """Stands for none."""
 
@@ -65,6 +67,7 @@ class Shapes(Columns):
     state_bytes: Floats
     attention_full_flops: Floats
     attention_window_flops: Floats
+    attention_sparse_flops: Floats
     layers: Floats
     moe_layers: Floats
     linear_layers: Floats
@@ -195,10 +198,9 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
     streams = load.concurrency
     tokens = streams * (load.draft_tokens + 1.0)
     share = expert_share(shapes, tokens, load.skew)
-    several = (devices.units > 1).astype(float)
     drafts = np.where(load.block_draft > 0, np.minimum(load.draft_tokens, 1.0), load.draft_tokens)
     draft_bytes = shapes.head_bytes + shapes.dense_bytes / np.maximum(shapes.layers, 1.0)
-    exchanged = shapes.layers * 2.0 * streams * shapes.hidden_size * 2.0
+    exchange = exchanges(shapes, devices)
     weights, experts = shapes.dense_bytes / bandwidth, shapes.expert_bytes * share / bandwidth
     return {
         "weights": weights,
@@ -210,10 +212,25 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
         "moe": shapes.moe_layers * LAYER_SECONDS,
         "linear": shapes.linear_layers * LAYER_SECONDS,
         "sequence": streams * SEQUENCE_SECONDS,
-        "link latency": several * shapes.layers * 2.0 * LAYER_SECONDS,
-        "link": several * exchanged / devices.link_bytes_s,
+        "link latency": exchange.hops * LAYER_SECONDS,
+        "link": streams * exchange.bytes_per_token / devices.link_bytes_s,
         "draft": drafts * draft_bytes / bandwidth,
     }
+
+
+class Exchange(NamedTuple):
+    """What units tell each other for a token: bytes that each sends, and how often all wait for it."""
+
+    bytes_per_token: Floats
+    hops: Floats
+
+
+def exchanges(shapes: Shapes, devices: Devices) -> Exchange:
+    """None on one unit. Tensor parallel sums up twice a layer, a ring over n units sends 2 (n - 1) / n of the sum; a pipeline hands on n - 1 times."""
+    units, vector = devices.units, shapes.hidden_size * EXCHANGED_BYTES
+    sums = np.where(devices.parallel > 1, 2.0 * shapes.layers, 0.0)
+    handed = np.where(devices.parallel > 1, 0.0, units - 1.0)
+    return Exchange(vector * (sums * 2.0 * (units - 1.0) / units + handed), sums + handed)
 
 
 def cache_units(devices: Devices) -> dict[str, Floats]:
@@ -251,14 +268,15 @@ def prefills_waited_for(load: Load) -> Floats:
 class PromptUnits(Columns):
     """Seconds of what a prompt is made of, each named by its term and by what it is for. Shapes (n,).
 
-    For a token, for a pair of tokens of which one sees the other (all of them, or within a window), for the request, and for a
-    pass of a batch through the weights.
+    For a token, for a pair of tokens of which one sees the other (all of them; within a window; what an indexer lets through),
+    for the request, and for a pass of a batch through the weights.
     """
 
     dense_token: Floats
     experts_token: Floats
     attention_pair: Floats
     attention_window_pair: Floats
+    attention_sparse_pair: Floats
     link_token: Floats
     request: Floats
     read_dense: Floats
@@ -281,7 +299,8 @@ def prompt_units(shapes: Shapes, devices: Devices) -> PromptUnits:
         experts_token=2.0 * shapes.expert_params * shapes.routed_share / peak,
         attention_pair=shapes.attention_full_flops / attention_peak,
         attention_window_pair=shapes.attention_window_flops / attention_peak,
-        link_token=(devices.units > 1) * shapes.layers * 2.0 * shapes.hidden_size * 2.0 / devices.link_bytes_s,
+        attention_sparse_pair=shapes.attention_sparse_flops / attention_peak,
+        link_token=exchanges(shapes, devices).bytes_per_token / devices.link_bytes_s,
         request=np.full(len(shapes), REQUEST_SECONDS),
         read_dense=shapes.dense_bytes / bandwidth,
         read_experts=shapes.expert_bytes / bandwidth,
@@ -292,11 +311,15 @@ def prompt_units(shapes: Shapes, devices: Devices) -> PromptUnits:
 def prompt_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:
     """What one request's prompt costs, whoever waits beside it: each token attends to the history and to those before it."""
     seen = np.maximum(load.context - load.isl, 0.0) + load.isl / 2.0
-    in_window = load.isl * np.minimum(seen, shapes.kv_window_tokens)
+    in_window = np.minimum(seen, shapes.kv_window_tokens)
+    skipped = np.maximum(seen - shapes.kv_sparse_tokens, 0.0)
+    pairs_s = (
+        seen * units.attention_pair + in_window * units.attention_window_pair - skipped * units.attention_sparse_pair
+    )
     return {
         "dense": load.isl * units.dense_token,
         "experts": load.isl * units.experts_token,
-        "attention": load.isl * seen * units.attention_pair + in_window * units.attention_window_pair,
+        "attention": load.isl * pairs_s,
         "request": units.request,
         "link": load.isl * units.link_token,
     }

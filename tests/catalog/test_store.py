@@ -118,7 +118,14 @@ def test_a_build_that_fails_leaves_the_old_file(few: Path, tmp_path: Path, monke
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["catalog.duckdb"]
 
 
-@pytest.mark.parametrize("harm", ["missing", "empty", "noise", "truncated", "other layout", "table gone"])
+CHANGES = {
+    "other layout": "UPDATE meta SET value = '0' WHERE key = 'schema'",
+    "table gone": "DROP TABLE quant_penalty",
+    "other effects": "UPDATE calibration_spreads SET effect = 'phase of the moon' WHERE effect = 'kernel'",
+}
+
+
+@pytest.mark.parametrize("harm", ["missing", "empty", "noise", "truncated", *CHANGES])
 def test_a_broken_file_is_refused_with_the_cure(harm: str, catalog_file: Path, tmp_path: Path) -> None:
     """As a BrokenCatalogError that names the file, whatever is wrong with it."""
     path = tmp_path / "catalog.duckdb"
@@ -128,12 +135,9 @@ def test_a_broken_file_is_refused_with_the_cure(harm: str, catalog_file: Path, t
         path.write_bytes(os.urandom(100_000))
     elif harm == "truncated":
         path.write_bytes(catalog_file.read_bytes()[:200_000])
-    elif harm != "missing":
+    elif harm in CHANGES:
         shutil.copy(catalog_file, path)
-        change = (
-            "UPDATE meta SET value = '0' WHERE key = 'schema'" if harm == "other layout" else "DROP TABLE quant_penalty"
-        )
         with duckdb.connect(str(path)) as connection:
-            connection.execute(change)
+            connection.execute(CHANGES[harm])
     with pytest.raises(BrokenCatalogError, match=r"catalog\.duckdb"):
         open_catalog(path)

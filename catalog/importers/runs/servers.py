@@ -19,15 +19,19 @@ LLMFIT_ENGINES = {"llamacpp": "llama.cpp"}
 
 
 def benchy(report: Mapping[str, Any], file: str) -> Runs:
-    """llama-benchy's JSON: means over its runs. A context phase fills the cache alone: only its prefill counts."""
-    head = Cells(report, file)
+    """llama-benchy's JSON: means over its runs.
+
+    With prefix caching, a phase of its own fills the cache (only its prefill counts), and prompts follow it. Without, context
+    and prompt are one prompt: rate and first token are of both.
+    """
+    head, cached = Cells(report, file), bool(report.get("prefix_caching_enabled"))
     found = []
     for i, row in enumerate(report["benchmarks"]):
         cells = Cells(row, f"{file}: benchmark {i + 1}")
         depth, prompt = cells.count("context_size") or 0, cells.count("prompt_size") or 0
         filling = bool(row.get("is_context_prefill_phase"))
-        if filling:
-            depth, prompt = 0, depth
+        if filling or not cached:
+            depth, prompt = 0, depth if filling else depth + prompt
         found.append(
             Run(
                 model=head.text("model"),

@@ -37,6 +37,7 @@ BAD = {
     "orphan-score": ("quality/scores.csv", 2, "orphan", "error"),
     "orphan-source": ("measurements/three.csv", 2, "orphan", "error"),
     "prefill-above-peak": ("measurements/one.csv", 2, "prefill-above-peak", "error"),
+    "prefill-above-peak-by-ttft": ("measurements/one.csv", 2, "prefill-above-peak", "error"),
     "quoted": ("measurements/two.csv", 2, "quoted", "warning"),
     "range-bits": ("quants/q8_0.toml", 16, "range", "error"),
     "range-budget": ("hardware/box.toml", 5, "range", "error"),
@@ -57,6 +58,7 @@ FLAGGED = {
     "decode-above-ceiling": "spec-suspected",
     "speculation-suspected": "spec-suspected",
     "prefill-above-peak": "pp-exceeds-compute-peak",
+    "prefill-above-peak-by-ttft": "prompt-cached",
 }
 
 

@@ -54,13 +54,29 @@ def test_batched_bench_counts_all_streams(kind: str) -> None:
     assert (four.isl, four.osl, four.decode_kv_tokens) == (128, 16, 128)
 
 
-def test_benchy_keeps_depth_apart_from_the_prompt() -> None:
-    """What stands in the cache at the first output token is depth and prompt together."""
-    runs = read_runs(RUNS / "llama-benchy.json").runs
+def test_benchy_without_a_prefix_cache_times_context_and_prompt_as_one() -> None:
+    """Its rate times its first token comes to both: here at 512 before 256, on a server whose cache was off."""
+    runs = read_runs(RUNS / "llama-benchy-vllm.json").runs
     assert {(r.concurrency, r.context_depth, r.isl, r.decode_kv_tokens) for r in runs} == {
-        (1, 0, 256, 256), (2, 0, 256, 256), (1, 512, 256, 768), (2, 512, 256, 768),
+        (1, 0, 256, 256), (2, 0, 256, 256), (1, 0, 768, 768), (2, 0, 768, 768),
     }  # fmt: skip
-    assert all(r.ttft_ms and r.prefill_tok_s and r.decode_tok_s and r.date == "2026-11-25" for r in runs)
+    assert all(r.ttft_ms and r.prefill_tok_s and r.decode_tok_s for r in runs)
+    deep = next(r for r in runs if (r.concurrency, r.isl) == (1, 768))
+    assert (deep.prefill_tok_s or 0.0) * (deep.ttft_ms or 0.0) / 1e3 == pytest.approx(768, rel=0.1)
+
+
+def test_benchy_with_a_prefix_cache_keeps_depth_apart_from_the_prompt(tmp_path: Path) -> None:
+    """What stands in the cache at the first output token is depth and prompt together; the phase that fills it only prefills."""
+    report = json.loads((RUNS / "llama-benchy.json").read_text(encoding="utf-8"))
+    report["prefix_caching_enabled"] = True
+    first = report["benchmarks"][2]
+    report["benchmarks"].insert(2, first | {"is_context_prefill_phase": True})
+    path = tmp_path / "cached.json"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    runs = read_runs(path).runs
+    assert [(r.context_depth, r.isl, r.decode_kv_tokens, r.decode_tok_s is None) for r in runs[2:4]] == [
+        (0, 512, 512, True), (512, 256, 768, False),
+    ]  # fmt: skip
 
 
 def test_servers_are_timed_by_output_token() -> None:
