@@ -30,7 +30,7 @@ DECODE = Specification(
         "experts": _log(1 / 0.75, 0.2),
         "kv": _log(1 / 0.6, 0.4),
         "reachable": _log(1.0, 1e-3),
-        "compute": _log(2.0, 0.5),
+        "compute": _log(4.0, 0.7),
         "step": _log(1.0, 1.0),
         "layer": _log(1.0, 1.0),
         "moe": _log(1.0, 1.0),
