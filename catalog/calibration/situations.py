@@ -197,13 +197,13 @@ def computable(model: Model, quant: Quant, engine_id: str) -> str | None:
     return None if knows_bits(model, quant, engine_id) else f"{quant.id} has no known bits for {model.id}"
 
 
-def shape_row(model: Model, quant: Quant, engine_id: str) -> tuple[float, ...]:
+def shape_row(model: Model, quant: Quant, engine: Engine) -> tuple[float, ...]:
     """One row of Shapes, in field order. Raises ValueError where physics cannot describe the triple."""
-    weights = weight_bytes(model, quant, engine_id)
+    weights = weight_bytes(model, quant, engine.id)
     if weights is None:
-        raise ValueError(computable(model, quant, engine_id))
+        raise ValueError(computable(model, quant, engine.id))
     cache = kv_shape(model)
-    attention = pair_flops(model)
+    attention = pair_flops(model, engine)
     moe = model.moe
     dense_first = (moe.first_k_dense or 0) if moe else 0
     layers = model.layers or sum(g.layers for g in model.attention)
@@ -241,7 +241,7 @@ def describe(configs: Sequence[Config]) -> Situations:
     for c in configs:
         triple = (c.model.id, c.quant.id, c.engine.id)
         if triple not in rows:
-            rows[triple] = shape_row(c.model, c.quant, c.engine.id)
+            rows[triple] = shape_row(c.model, c.quant, c.engine)
     columns = len(fields(Shapes))
     table = np.array([rows[c.model.id, c.quant.id, c.engine.id] for c in configs], dtype=float).reshape(-1, columns)
     drafts = [draft(c.speculation) for c in configs]

@@ -13,23 +13,38 @@ from catalog.physics.attention import pair_flops
 from catalog.physics.terms import prompt_terms, prompt_units
 
 FACTS = load_facts(Path(__file__).parents[3] / "models_data")
+VLLM = FACTS.engines["vllm"]
 
 
 def test_full_attention_scores_and_weighs_on_every_head() -> None:
     """Llama-3.1-8B: 32 layers of 32 heads of 128, two products of two operations."""
-    found = pair_flops(FACTS.models["llama-3.1-8b-instruct"])
+    found = pair_flops(FACTS.models["llama-3.1-8b-instruct"], VLLM)
     assert (found.full, found.window, found.sparse) == (32 * 32 * 4 * 128, 0, 0)
 
 
 def test_windows_are_counted_apart() -> None:
     """Gemma-4-26B-A4B: 25 sliding layers of 16 heads of 256, 5 full ones of 16 heads of 512."""
-    found = pair_flops(FACTS.models["gemma-4-26b-a4b-it"])
+    found = pair_flops(FACTS.models["gemma-4-26b-a4b-it"], VLLM)
     assert (found.full, found.window, found.sparse) == (5 * 16 * 4 * 512, 25 * 16 * 4 * 256, 0)
+
+
+def test_a_latent_is_expanded_or_attended_to() -> None:
+    """GLM-4.7-Flash: 47 layers of 20 heads; keys of 192 + 64 and values of 256, or a latent of 512 twice and 64."""
+    model = FACTS.models["glm-4.7-flash"]
+    assert pair_flops(model, VLLM).full == 47 * 20 * 2 * (192 + 64 + 256)
+    assert pair_flops(model, FACTS.engines["ollama"]).full == 47 * 20 * 2 * (2 * 512 + 64)
+
+
+def test_sparse_attention_meets_the_latent_itself() -> None:
+    """DeepSeek-V3.2: 61 layers of 128 heads of latents, 2,048 tokens chosen by 64 heads of 128."""
+    found = pair_flops(FACTS.models["deepseek-v3.2"], VLLM)
+    assert found.sparse == 61 * 128 * 2 * (2 * 512 + 64)
+    assert found.full == found.sparse + 61 * 2 * 64 * 128
 
 
 def test_an_indexer_scores_all_and_lets_few_through() -> None:
     """DeepSeek-V4-Flash: a row per 4 tokens in 21 layers, chosen by 64 heads of 128; one per 128 in 20; windows in all 43."""
-    found = pair_flops(FACTS.models["deepseek-v4-flash"])
+    found = pair_flops(FACTS.models["deepseek-v4-flash"], VLLM)
     head = 64 * 4 * 512
     assert found.sparse == pytest.approx(21 * head / 4)
     assert found.full == pytest.approx(21 * (head / 4 + 2 * 64 * 128 / 4) + 20 * head / 128)
