@@ -49,11 +49,15 @@ def fit(
         settle_rounds: Gauss–Newton steps at fixed spreads; the last one also yields the covariance.
         start: a fit of similar rows, from which spreads and means are taken to start.
 
+    Raises:
+        FloatingPointError: a term is no number, or the normal matrix is singular.
+
     Returns:
         The posterior, with the covariance of all effects that are not transient. Whoever asks next has some source and
         version too, and does not say which: to each of the specification's ``usual`` effects the mean of the transient
         effects with its slope is added, over its rows.
     """
+    _refuse_no_numbers(cases)
     effects = specification.all_effects()
     index, at = _index_levels(effects, cases)
     posterior = Posterior(
@@ -70,6 +74,14 @@ def fit(
     _settle_in(work)
     posterior.counts = np.sum([np.bincount(a[a >= 0], minlength=len(index)) for a in at], axis=0, dtype=np.float64)
     return posterior
+
+
+def _refuse_no_numbers(cases: Cases) -> None:
+    """One of them would spread to every effect."""
+    for term, seconds in cases.terms.items():
+        bad = np.flatnonzero(~np.isfinite(seconds))
+        if len(bad):
+            raise FloatingPointError(f"{term} of {cases.labels['config'][bad[0]]} takes {seconds[bad[0]]} seconds")
 
 
 def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[str, str], int], list[Ints]]:

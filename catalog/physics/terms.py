@@ -310,19 +310,31 @@ def prompt_units(shapes: Shapes, devices: Devices) -> PromptUnits:
 
 def prompt_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:
     """What one request's prompt costs, whoever waits beside it: each token attends to the history and to those before it."""
-    seen = np.maximum(load.context - load.isl, 0.0) + load.isl / 2.0
-    in_window = np.minimum(seen, shapes.kv_window_tokens)
-    skipped = np.maximum(seen - shapes.kv_sparse_tokens, 0.0)
-    pairs_s = (
-        seen * units.attention_pair + in_window * units.attention_window_pair - skipped * units.attention_sparse_pair
-    )
+    before = np.maximum(load.context - load.isl, 0.0)
+    pairs = load.isl * (before + load.isl / 2.0)
+    in_window = pairs_within(shapes.kv_window_tokens, before, load.isl)
+    skipped = pairs - pairs_within(shapes.kv_sparse_tokens, before, load.isl)
+    attention_s = pairs * units.attention_pair + in_window * units.attention_window_pair
     return {
         "dense": load.isl * units.dense_token,
         "experts": load.isl * units.experts_token,
-        "attention": load.isl * pairs_s,
+        "attention": attention_s - skipped * units.attention_sparse_pair,
         "request": units.request,
         "link": load.isl * units.link_token,
     }
+
+
+def pairs_within(window: Floats, before: Floats, isl: Floats) -> Floats:
+    """Pairs of a prompt's tokens with those before them, as far as a window reaches: the sum of min(x, window) over their places x.
+
+    Its integral is x²/2 up to the window, and straight beyond.
+    """
+
+    def integral(x: Floats) -> Floats:
+        within = np.minimum(x, window)
+        return within * (x - within / 2.0)
+
+    return np.asarray(integral(before + isl) - integral(before))
 
 
 def pass_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:

@@ -10,7 +10,7 @@ import pytest
 from catalog.calibration.situations import Config, describe
 from catalog.load import load_facts
 from catalog.physics.attention import pair_flops
-from catalog.physics.terms import prompt_terms, prompt_units
+from catalog.physics.terms import pairs_within, prompt_terms, prompt_units
 
 FACTS = load_facts(Path(__file__).parents[3] / "models_data")
 VLLM = FACTS.engines["vllm"]
@@ -65,3 +65,19 @@ def test_a_deep_prompt_of_sparse_attention_stays_cheap() -> None:
     )
     assert 0 < deep - shallow < 0.2
     assert np.isclose(deep / shallow, 3.1, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("before", "isl", "window"), [(0, 2048, 1024), (0, 512, 1024), (5000, 1000, 1024), (512, 3584, 2048)]
+)
+def test_tokens_of_a_prompt_see_what_is_within_their_window(before: int, isl: int, window: int) -> None:
+    """Against counting them one by one."""
+    places = np.arange(before, before + isl) + 0.5
+    found = pairs_within(np.array(float(window)), np.array(float(before)), np.array(float(isl)))
+    assert float(found) == pytest.approx(np.minimum(places, window).sum(), rel=1e-4)
+
+
+def test_no_prompt_has_no_pairs() -> None:
+    """A decode measured on a cache that was filled before."""
+    nothing = np.zeros(1)
+    assert pairs_within(np.full(1, 1024.0), np.full(1, 4096.0), nothing).tolist() == [0.0]
