@@ -213,7 +213,7 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
         "linear": shapes.linear_layers * LAYER_SECONDS,
         "sequence": streams * SEQUENCE_SECONDS,
         "link latency": exchange.hops * LAYER_SECONDS,
-        "link": streams * exchange.bytes_per_token / devices.link_bytes_s,
+        "link": tokens * exchange.bytes_per_token / devices.link_bytes_s,
         "draft": drafts * draft_bytes / bandwidth,
     }
 
