@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from catalog.facts import Content, KvDtype
 
@@ -82,3 +82,11 @@ class Estimate:
     def quantile(self, probability: float) -> Floats:
         """The value that the figure stays below with this probability."""
         return np.minimum(self.value * np.exp(_deviations(probability) * self.log_sd), self.ceiling)
+
+    @classmethod
+    def stacked(cls, figures: Sequence[Estimate]) -> Estimate:
+        """Several figures of the same n rows as one, of shape (figures, n)."""
+        ceilings = [np.broadcast_to(x.ceiling, x.value.shape) for x in figures]
+        return cls(
+            np.array([x.value for x in figures]), lambda: np.array([x.log_sd for x in figures]), np.array(ceilings)
+        )

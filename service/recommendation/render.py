@@ -18,7 +18,7 @@ from modelpicker.wire.answers import (
     SourceFigure,
 )
 
-from catalog.prediction import BASES, BOUNDS
+from catalog.prediction import BASES, BOUNDS, Estimate
 from service.recommendation.launch import launch
 from service.recommendation.why import why
 
@@ -70,10 +70,10 @@ def rounded(value: float) -> float:
 
 def intervals(outcome: Outcome) -> list[dict[str, Interval]]:
     """Of each row the figures that have one, by name."""
-    estimates = (getattr(outcome, name) for name in SPEEDS)
-    ends = [(x.value, np.minimum(x.low, x.value), np.maximum(x.high, x.value)) for x in estimates]
-    table = np.array(ends)  # (figures, 3, rows)
-    told = [[tuple(map(rounded, figure)) for figure in row] for row in table.transpose(2, 0, 1).tolist()]
+    all_of = Estimate.stacked([getattr(outcome, name) for name in SPEEDS])
+    ends = np.minimum(all_of.low, all_of.value), np.maximum(all_of.high, all_of.value)
+    table = np.array([all_of.value, *ends])  # (3, figures, rows)
+    told = [[tuple(map(rounded, figure)) for figure in row] for row in table.transpose(2, 1, 0).tolist()]
     return [
         {name: Interval(value=x[0], low=x[1], high=x[2]) for name, x in zip(SPEEDS, row, strict=True)} for row in told
     ]
