@@ -1,6 +1,6 @@
 # modelpicker: everything from a clean clone, on a machine with Python 3.11 and pip.
 PYTHON ?= python3
-PORT ?= 8000
+PORT ?= $(or $(MODELPICKER_PORT),8000)
 BIN := .venv/bin
 CATALOG := build/catalog.duckdb
 FACTS := $(shell find models_data -type f) $(shell find catalog -name '*.py' -o -name '*.sql')
