@@ -42,7 +42,7 @@ SCALE: Mapping[Regime, float] = {
     ("total", "units", False): 0.95,
     ("prefill", "one stream", True): 0.665,
     ("prefill", "units", True): 1.1,
-    ("prefill", "one stream", False): 1.45,
+    ("prefill", "one stream", False): 1.55,
     ("prefill", "units", False): 0.85,
     ("ttft", "one stream", True): 0.66,
     ("ttft", "units", True): 1.1,
