@@ -10,6 +10,7 @@ import numpy as np
 
 from catalog.calibration.model import company
 from catalog.columns import Columns, rows_of
+from catalog.physics import prompts
 from catalog.physics import terms as physics
 from catalog.physics.sums import DECODE_SUM
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from catalog.calibration.prepared import Prepared
     from catalog.calibration.situations import Situations
+    from catalog.physics.prompts import PromptUnits
     from catalog.physics.sums import Parts
-    from catalog.physics.terms import Load, PromptUnits
+    from catalog.physics.terms import Load
     from catalog.prediction import Floats
 
 KEPT_STREAMS = 16
@@ -100,7 +102,7 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
         step,
         lambda streams: ceiling_pace(situations, load(streams)),
         lambda streams: prompt_factor(situations, prefill, load(streams)),
-        lambda: physics.prompt_units(shapes, devices).scaled(prefill.factor),
+        lambda: prompts.prompt_units(shapes, devices).scaled(prefill.factor),
         lambda: CachePace(decode.scaled(physics.cache_units(devices), {})),
     )
 

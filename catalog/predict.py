@@ -13,6 +13,7 @@ from catalog.calibration.model import lengths, numbers, ragged
 from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.columns import Columns, rows_of
 from catalog.pace import ceiling_pace, prompt_factor
+from catalog.physics import prompts
 from catalog.physics import terms as physics
 from catalog.physics.kv import kv_bytes_per_value
 from catalog.physics.memory import memory_bytes
@@ -320,10 +321,10 @@ class Outcome:
     @cached_property
     def _prompt_terms(self) -> dict[str, Floats]:
         units = self._candidates.paces.prompt_units()
-        return physics.prompt_terms(units, self._situations.shapes, self._load(self._context, 1))
+        return prompts.prompt_terms(units, self._situations.shapes, self._load(self._context, 1))
 
     def _pass_terms(self, load: Load) -> dict[str, Floats]:
-        return physics.pass_terms(self._candidates.paces.prompt_units(), self._situations.shapes, load)
+        return prompts.pass_terms(self._candidates.paces.prompt_units(), self._situations.shapes, load)
 
     @cached_property
     def _least_prompt_s(self) -> Floats:
@@ -331,7 +332,7 @@ class Outcome:
 
     @cached_property
     def _prefill_ceiling_tok_s(self) -> Floats:
-        return physics.prefill_ceiling_tok_s(self._situations.shapes, self._situations.devices)
+        return prompts.prefill_ceiling_tok_s(self._situations.shapes, self._situations.devices)
 
     @cached_property
     def _prefill_s(self) -> Floats:
@@ -343,9 +344,9 @@ class Outcome:
 
         That is tokenising, scheduling, the first step.
         """
-        first = physics.FIRST_SECONDS * self._candidates.prefill.factor["first"]
+        first = prompts.FIRST_SECONDS * self._candidates.prefill.factor["first"]
         beyond = self._prompt_asked.seconds(first) - self._prefill_s
-        waited = physics.prefills_waited_for(self._load(self._context, self._streams))
+        waited = prompts.prefills_waited_for(self._load(self._context, self._streams))
         return np.asarray(self._prefill_s * waited + beyond)
 
     @cached_property

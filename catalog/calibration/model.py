@@ -12,7 +12,8 @@ from catalog.calibration.hierarchy import Cases, Posterior
 from catalog.calibration.situations import CONTENT_SLOPES, Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
-from catalog.physics.terms import SKEW, Load, decode_terms, prefill_terms, prefills_waited_for
+from catalog.physics.prompts import prefill_terms, prefills_waited_for
+from catalog.physics.terms import SKEW, Load, decode_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

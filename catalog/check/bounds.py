@@ -6,6 +6,7 @@ out, and bandwidth and peak are the better of nominal and measured.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from catalog.physics.peaks import integer_tflops
@@ -82,16 +83,13 @@ class Claim(NamedTuple):
 
 def impossible_prefills(measurement: Measurement, facts: Facts) -> Iterator[Claim]:
     """What it says that needs more than the dense peak: by the rate it prints, and by how soon its first token came."""
-    limit = prefill_limit_tok_s(measurement, facts)
-    claims = {"prefill": (measurement.prefill_tok_s, "pp-exceeds-compute-peak")}
-    if measurement.ttft_ms and measurement.isl:
-        claims["its prompt over the time to its first token,"] = (
-            measurement.isl / measurement.ttft_ms * 1e3,
-            "prompt-cached",
-        )
-    for words, (rate, flag) in claims.items():
-        if limit is not None and (rate or 0.0) > limit:
-            yield Claim(words, rate or 0.0, limit, flag)
+    limit = prefill_limit_tok_s(measurement, facts) or math.inf
+    printed = measurement.prefill_tok_s or 0.0
+    first = measurement.isl / measurement.ttft_ms * 1e3 if measurement.isl and measurement.ttft_ms else 0.0
+    if printed > limit:
+        yield Claim("prefill", printed, limit, "pp-exceeds-compute-peak")
+    if first > limit:
+        yield Claim("its prompt over the time to its first token,", first, limit, "prompt-cached")
 
 
 def peak_tflops(hardware: Hardware, quant: Quant, *, integer_kernels: bool) -> float | None:

@@ -10,7 +10,8 @@ import numpy as np
 from catalog.calibration.model import tabulate
 from catalog.calibration.situations import kernel
 from catalog.evaluation.folds import Judgement, folds
-from catalog.physics.terms import decode_ceiling_tok_s, prefill_ceiling_tok_s
+from catalog.physics.prompts import prefill_ceiling_tok_s
+from catalog.physics.terms import decode_ceiling_tok_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

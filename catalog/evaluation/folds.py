@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from catalog.calibration.model import decode_cases, fit_speed, prefill_cases, tabulate
 from catalog.calibration.prepared import prepare
-from catalog.physics.terms import decode_ceiling_tok_s, prefill_ceiling_tok_s
+from catalog.physics.prompts import prefill_ceiling_tok_s
+from catalog.physics.terms import decode_ceiling_tok_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

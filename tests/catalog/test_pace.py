@@ -11,6 +11,7 @@ import pytest
 
 from catalog.calibration.model import numbers, ragged
 from catalog.pace import KEPT_STREAMS
+from catalog.physics import prompts
 from catalog.physics import terms as physics
 from catalog.prediction import Workload
 
@@ -29,9 +30,9 @@ def test_parts_add_up_to_the_formula(catalog: Catalog, streams: int) -> None:
     shapes, devices = situations.shapes, situations.devices
 
     asked = situations.load(3000, 200, 9000, streams, 2.0)
-    terms = physics.prefill_terms(shapes, devices, asked, NO)
+    terms = prompts.prefill_terms(shapes, devices, asked, NO)
     prefill_s = np.exp(table.prefill.log_time(terms, numbers(situations, asked)))
-    prefill_s = np.maximum(prefill_s, 3000 / physics.prefill_ceiling_tok_s(shapes, devices))
+    prefill_s = np.maximum(prefill_s, 3000 / prompts.prefill_ceiling_tok_s(shapes, devices))
     assert outcome.prefill_tok_s.value == pytest.approx(3000 / prefill_s)
 
     halfway = situations.load(3000, 200, 9100, streams, 2.0)

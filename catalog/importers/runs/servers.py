@@ -30,8 +30,10 @@ def benchy(report: Mapping[str, Any], file: str) -> Runs:
         cells = Cells(row, f"{file}: benchmark {i + 1}")
         depth, prompt = cells.count("context_size") or 0, cells.count("prompt_size") or 0
         filling = bool(row.get("is_context_prefill_phase"))
-        if filling or not cached:
-            depth, prompt = 0, depth if filling else depth + prompt
+        if filling:
+            depth, prompt = 0, depth
+        elif not cached:
+            depth, prompt = 0, depth + prompt
         found.append(
             Run(
                 model=head.text("model"),

@@ -10,7 +10,7 @@ import pytest
 from catalog.calibration.situations import Config, describe
 from catalog.load import load_facts
 from catalog.physics.attention import pair_flops
-from catalog.physics.terms import pairs_within, prompt_terms, prompt_units
+from catalog.physics.prompts import pairs_within, prompt_terms, prompt_units
 
 FACTS = load_facts(Path(__file__).parents[3] / "models_data")
 VLLM = FACTS.engines["vllm"]

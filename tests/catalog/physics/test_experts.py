@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from catalog.calibration.situations import describe
+from catalog.physics import prompts
 from catalog.physics import terms as physics
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def test_a_larger_batch_reads_the_weights_less_often(catalog: Catalog) -> None:
     """Of a prompt vLLM pushes 8,192 tokens through at once, llama.cpp as it is told here 2,048."""
     situations = of(catalog, "vllm", "llama.cpp")
     load = situations.load(8192, 128, 8192, 1, 2.0)
-    units = physics.prompt_units(situations.shapes, situations.devices)
-    vllm, llama = physics.pass_terms(units, situations.shapes, load)["read"]
+    units = prompts.prompt_units(situations.shapes, situations.devices)
+    vllm, llama = prompts.pass_terms(units, situations.shapes, load)["read"]
     assert load.batch_tokens.tolist() == [8192.0, 2048.0]
     assert 2.5 * vllm < llama < 4.0 * vllm
 
@@ -73,4 +74,4 @@ def test_a_larger_batch_reads_the_weights_less_often(catalog: Catalog) -> None:
 def test_prompts_of_one_batch_are_done_together(catalog: Catalog, isl: int, streams: int, prefills: float) -> None:
     """One after the other the mean wait is (B + 1) / 2 prefills; where all share a batch, everybody waits for all of them."""
     load = of(catalog, "vllm").load(isl, 128, isl, streams, 2.0)
-    assert physics.prefills_waited_for(load) == pytest.approx(prefills)
+    assert prompts.prefills_waited_for(load) == pytest.approx(prefills)
