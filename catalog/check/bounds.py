@@ -30,7 +30,7 @@ def streamed_bytes(model: Model, quant: Quant, engine: str) -> float | None:
     The leaner of what the engine is known to load and of the quant's general recipe: other checkpoints than the known
     ones exist, and some builds quantise more while loading.
     """
-    recipe = quant.model_copy(update={"layouts": (), "bits_by_engine": {}})
+    recipe = quant.model_copy(update={"layouts": (), "bits_by_engine": {}, "mixtures": None})
     forms = [weights for form in (quant, recipe) if (weights := weight_bytes(model, form, engine))]
     share = _chosen_share(model)
     return min((form.dense_read_bytes + form.routed_expert_bytes * share for form in forms), default=None)

@@ -144,6 +144,15 @@ class Layout(Record):
     source: str
 
 
+class MixtureBits(Record):
+    """The form that a quant's files of mixtures of experts take, where it differs from those of other models."""
+
+    released_since: PartialDate = Field(description="of the models that are written so")
+    bits: dict[TensorClass, float]
+    note: str | None = None
+    source: str
+
+
 class Quant(Record):
     """A weight format: stored bits per weight, by tensor class. A class without bits is not known."""
 
@@ -154,6 +163,7 @@ class Quant(Record):
     bits_by_engine: dict[Slug, dict[TensorClass, float]] = Field(
         default_factory=dict, description="where the format's file differs by engine (mxfp4: GGUF rest 8.5, else 16)"
     )
+    mixtures: MixtureBits | None = None
     bits_basis: str | None = None
     file_bpw_llama31_8b: float | None = None
     engines: tuple[Slug, ...] = ()

@@ -58,20 +58,27 @@ def knows_bits(model: Model, quant: Quant, engine_id: str) -> bool:
 def tensor_bits(
     model: Model, quant: Quant, engine_id: str, fallback: Mapping[float, float] = FALLBACK_BITS
 ) -> dict[TensorClass, float] | None:
-    """Stored bits per weight of each class: the checkpoint's own layout, else the engine's form, else the recipe.
+    """Stored bits per weight of each class: the checkpoint's own layout, else that of such mixtures, else the recipe.
 
-    None where nothing is known. ``fallback``: see rows.fitted_bits.
+    The recipe is the engine's where it differs by engine. None where nothing is known. ``fallback``: see rows.fitted_bits.
     """
     base = quant.bits_by_engine.get(engine_id) or quant.bits
-    layout = _layout(model, quant, engine_id)
+    layout, mixture = _layout(model, quant, engine_id), _mixture_bits(model, quant)
     if base is None and layout is None:
         return None
-    bits = {**fitted_bits(model, quant, base or {}, fallback), **(layout.bits if layout else {})}
+    bits = {**fitted_bits(model, quant, base or {}, fallback), **mixture, **(layout.bits if layout else {})}
     if layout and is_tied(model) and "embed" in layout.bits and "lm_head" not in layout.bits:
         bits["lm_head"] = layout.bits["embed"]
     if quant.family.startswith("gguf"):
         bits.setdefault("vision_audio", 0.0)
     return bits
+
+
+def _mixture_bits(model: Model, quant: Quant) -> Mapping[TensorClass, float]:
+    """Bits of mixtures of experts, where the quant's files treat the model as such."""
+    known = quant.mixtures
+    written_so = known and model.moe and (model.release_date or "") >= known.released_since
+    return known.bits if known and written_so else {}
 
 
 def _layout(model: Model, quant: Quant, engine_id: str) -> Layout | None:

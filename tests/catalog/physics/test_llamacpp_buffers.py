@@ -2,7 +2,7 @@
 
 The rows are files of known shape. Most are what llama-quantize makes. Some are not, and their measurements carry the
 flag ``own-quant-mix``: their builder replaced Q4_K by Q4_0 (llama-quantize: Q5_0) in rows no super-block fits into, and
-used plainer mixes for Llama's Q2_K, Q3_K_M and Q5_K_M. Such a row is compared with the file it is about.
+used plainer mixes for Llama's Q2_K, Q3_K_M and Q5_K_M and for Qwen3.5-122B's Q4_K_M. Such a row is compared with the file it is about.
 """
 
 from __future__ import annotations
@@ -86,9 +86,11 @@ RUNS = [row for row in ROWS if row.context]
 
 
 def _quant_of_file(row: Row) -> Quant:
-    """The quant as this row's file has it."""
-    if not (row.own_mix and row.quant.id in OWN_LLAMA_MIX):
+    """The quant as this row's file has it: our own mixes are no published checkpoints."""
+    if not row.own_mix:
         return row.quant
+    if row.quant.id not in OWN_LLAMA_MIX:
+        return row.quant.model_copy(update={"layouts": ()})
     main, richer = OWN_LLAMA_MIX[row.quant.id]
     bits = {
         "embed": 6.5625,

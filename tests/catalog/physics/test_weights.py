@@ -14,6 +14,7 @@ DATA = Path(__file__).parents[3] / "models_data"
 FACTS = load_facts(DATA)
 MODELS, QUANTS = FACTS.models, FACTS.quants
 EXACT_QUANTS = {"q8_0", "bf16", "q1_0"}
+SINCE = "2026-02"
 UNITS = {"MiB": 2.0**20, "GiB": 2.0**30}
 
 
@@ -123,8 +124,35 @@ def test_printed_file_sizes_are_reproduced() -> None:
     assert checked >= 12
 
 
-def test_a_published_mix_with_fallen_rows_is_reproduced() -> None:
-    """Nemotron 3 Super's experts are 2688 wide; with the fallback its dynamic 4-bit file comes out at 84 GB."""
-    found = weight_bytes(MODELS["nemotron-3-super-120b-a12b"], QUANTS["ud-q4_k_xl"], "llama.cpp")
-    assert found is not None
-    assert found.stored_bytes == pytest.approx(83_773_337_108, rel=0.03)
+def test_dynamic_files_weigh_what_their_sources_print() -> None:
+    """Unsloth's dynamic files of models since February 2026, within two percent."""
+    checked = 0
+    for artifact in FACTS.artifacts:
+        model, quant = MODELS[artifact.model], QUANTS[artifact.quant]
+        if quant.family == "gguf-ud" and artifact.file_bytes and (model.release_date or "") >= SINCE:
+            found = weight_bytes(model, quant, "llama.cpp")
+            assert found is not None
+            assert found.stored_bytes == pytest.approx(artifact.file_bytes, rel=0.02), (model.id, quant.id)
+            checked += 1
+    assert checked >= 9
+
+
+def test_dynamic_files_of_mixtures_keep_all_but_the_routed_experts_at_eight_bits() -> None:
+    """Those of models since February 2026; an earlier mixture and a dense model follow the recipe."""
+    quant = QUANTS["ud-q4_k_xl"]
+    later, earlier, dense = (
+        tensor_bits(MODELS[name], quant, "llama.cpp") or {}
+        for name in ("qwen3.6-35b-a3b", "qwen3-30b-a3b", "qwen3.6-27b")
+    )
+    assert {later[name] for name in ("attn", "linear_attn", "shared_experts", "lm_head")} == {8.5}
+    assert later["routed_experts"] == earlier["routed_experts"] == dense["dense_mlp"] == 5.0
+    assert earlier["attn"] == dense["attn"] == 5.0
+
+
+def test_a_quant_says_which_mixtures_it_treats_as_such() -> None:
+    """The date decides: a mixture released the day before is written like any other model."""
+    model, quant = MODELS["qwen3.6-35b-a3b"], QUANTS["ud-q4_k_xl"]
+    before = model.model_copy(update={"release_date": "2026-01-31"})
+    unknown = model.model_copy(update={"release_date": None})
+    for other in (before, unknown):
+        assert (tensor_bits(other, quant, "llama.cpp") or {})["attn"] == 5.0
