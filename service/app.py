@@ -141,7 +141,7 @@ def _cors(settings: Settings) -> CORSConfig | None:
     )
 
 
-def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+async def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     """Answer 503 while there is no catalog to answer from."""
     if request.app.state.current.answers is None and request.url.path not in ALWAYS_OPEN:
         detail = "no catalog is loaded: run `python -m catalog build`, or see the log"
@@ -149,7 +149,7 @@ def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     return None
 
 
-def after(response: Response[Any]) -> Response[Any]:
+async def after(response: Response[Any]) -> Response[Any]:
     """Headers that every answer carries."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
