@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -34,5 +35,5 @@ class Named:
                 first, *others = (*self._tables, *(self._describe(*name) for name in new))
                 self._tables = [first.join(others)]
                 self._place |= {name: len(self._place) + i for i, name in enumerate(new)}
-            table, rows = self._tables[0], [self._place[name] for name in wanted]
-        return table.take(rows, units=wanted[0][1])
+            table, rows = self._tables[0], tuple(self._place[name] for name in wanted)
+        return replace(table.few(rows), units=wanted[0][1])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalog.calibration.model import lengths, numbers, ragged
+from catalog.calibration.model import lengths, ragged, workload_numbers
 from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.columns import Columns, rows_of
 from catalog.pace import ceiling_pace, prompt_factor
@@ -375,11 +375,11 @@ class Outcome:
         load = self._load(self._context, self._streams)
         terms = {**self._prompt_terms, **self._pass_terms(load), "first": ZERO}
         shares = PREFILL_SUM.shares(terms)
-        return self._candidates.prefill.spread(shares, numbers(self._situations, load))
+        return self._candidates.prefill.spread(shares, workload_numbers(self._situations, load))
 
     @cached_property
     def _decode_spread(self) -> Floats:
-        scales = numbers(self._situations, self._asked) | self._texts
+        scales = workload_numbers(self._situations, self._asked) | self._texts
         return self._candidates.decode.spread(self._decode_share, scales)
 
     @cached_property

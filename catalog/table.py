@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from catalog.prediction import Bools, Floats, Ints
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
+KEPT_SELECTIONS = 512
+"""How many selections of a table's rows are kept; then all are forgotten."""
 MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
 
@@ -60,6 +62,19 @@ class Candidates(Columns):
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def few(self, rows: tuple[int, ...]) -> Candidates:
+        """Some rows, kept for whoever selects the same: questions differ more than what their answers show."""
+        found = self._selections.get(rows)
+        if found is None:
+            if len(self._selections) >= KEPT_SELECTIONS:
+                self._selections.clear()
+            found = self._selections[rows] = self.take(np.array(rows, dtype=np.int64))
+        return found
+
+    @cached_property
+    def _selections(self) -> dict[tuple[int, ...], Candidates]:
+        return {}
 
     @cached_property
     def engines(self) -> dict[int, int]:

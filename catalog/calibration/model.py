@@ -90,7 +90,12 @@ def _version(lesson: Lesson) -> str | None:
 
 
 def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
-    """The slopes' numbers: logarithms of what a workload can scale."""
+    """The slopes' numbers: logarithms of what a workload can scale, and what is particular to each config."""
+    return {**situations.numbers, **workload_numbers(situations, load)}
+
+
+def workload_numbers(situations: Situations, load: Load) -> dict[str, Floats]:
+    """Those that a workload decides."""
     return {**lengths(load), **company(situations, load)}
 
 
@@ -103,14 +108,13 @@ def lengths(load: Load) -> dict[str, Floats]:
 
 
 def company(situations: Situations, load: Load) -> dict[str, Floats]:
-    """Those that the number of streams and the config decide."""
+    """Those that the number of streams decides."""
     log_streams = np.log2(load.concurrency)
     log_tokens = log_streams + situations.log_step_tokens
     return {
         "log concurrency": log_streams,
         "log tokens": log_tokens,
         "company": (log_tokens > 0.0).astype(float),
-        **situations.numbers,
         **ragged(load, np.zeros(())),
     }
 

@@ -7,6 +7,7 @@ needs the covariance of a few *coordinates* per config: the factors on the group
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
@@ -61,7 +62,7 @@ class Prepared(Columns):
     unseen: Floats
     """(n, effects): variance that a level never seen brings: the spread of its kind, squared."""
     elsewhere: Mapping[str | None, Floats]
-    """slope → (n,): variance that the next measurement brings, its source, its run and its noise, per squared number."""
+    """slope of the workload, or None → (n,): variance that the next measurement brings (its source, run and noise), per squared number."""
     scale: Floats
     """(n, 2, 2): factor on the standard deviation, of a stream's own figure and the whole's, alone and in company."""
     origin: Ints
@@ -112,13 +113,10 @@ class Prepared(Columns):
     def spread(self, share: Mapping[str, Floats], numbers: Mapping[str, Floats]) -> Floats:
         """Standard deviation of log seconds by the posterior and what another source brings."""
         count = len(self.log_total)
-        parts = np.ones((len(self.posterior.specification.base) + 1, count))
-        for part, term in zip(parts, self.posterior.specification.base, strict=False):
-            part[:] = share[term]
-        weights = (self.of_terms @ parts).T
-        for i, (_, slope) in enumerate(self.coordinates):
-            if slope:
-                weights[:, i] *= numbers.get(slope, 0.0)
+        parts = _rows([*(share[term] for term in self.posterior.specification.base), 1.0], count)
+        slopes, place = _distinct_slopes(self.coordinates)
+        scales = _rows([numbers.get(slope, 0.0) if slope else 1.0 for slope in slopes], count)
+        weights = (self.of_terms @ parts * scales[place]).T
         if 0 < count <= FEW:
             covariances = np.stack([self._covariance(i) for i in range(count)])
             known = (np.matmul(covariances, weights[:, :, None])[:, :, 0] * weights).sum(axis=1)
@@ -126,7 +124,7 @@ class Prepared(Columns):
             chunks = (self._variance(slice(i, i + CHUNK), weights) for i in range(0, count, CHUNK))
             known = np.concatenate([np.zeros(0), *chunks])
         elsewhere = sum(
-            column * (np.square(numbers[slope]) if slope else 1.0) for slope, column in self.elsewhere.items()
+            column * np.square(numbers.get(slope, 0.0)) if slope else column for slope, column in self.elsewhere.items()
         )
         return np.asarray(np.sqrt(known + elsewhere))
 
@@ -156,6 +154,21 @@ class Prepared(Columns):
         seen[np.arange(len(weights))[:, None], at.reshape(gradient.shape)] = gradient * self.amounts[rows]
         known = ((seen @ self.posterior.covariance[np.ix_(levels, levels)]) * seen).sum(axis=1)
         return np.asarray(known + (np.square(gradient) * self.unseen[rows]).sum(axis=1))
+
+
+def _rows(values: Sequence[Floats | float], count: int) -> Floats:
+    """Values, each one number or one for each of ``count`` configs, as rows of that length."""
+    rows = np.empty((len(values), count))
+    for row, value in zip(rows, values, strict=True):
+        row[:] = value
+    return rows
+
+
+@lru_cache
+def _distinct_slopes(coordinates: tuple[tuple[tuple[str, ...], str | None], ...]) -> tuple[tuple[str | None, ...], Ints]:
+    """The slopes that occur, and the place of each coordinate's among them."""
+    slopes = tuple(dict.fromkeys(slope for _, slope in coordinates))
+    return slopes, np.array([slopes.index(slope) for _, slope in coordinates], dtype=np.int64)
 
 
 def prepare(posterior: Posterior, situations: Situations, own: Bools | None = None) -> Prepared:
@@ -204,8 +217,9 @@ def _elsewhere(posterior: Posterior, situations: Situations, own: Bools) -> dict
         if effect.transient:
             known = [situations.labels[key] for key in effect.keys if key in situations.labels]
             present = np.all([[level is not None for level in column] for column in known], axis=0) if known else True
-            brought = np.where(own, 0.0, posterior.spread[effect.name] ** 2 * present)
-            variance[effect.slope] = variance.get(effect.slope, np.zeros(len(situations))) + brought
+            brought = np.where(own, 0.0, (posterior.spread[effect.name] * _static(effect, situations.numbers)) ** 2 * present)
+            slope = _slope(effect)
+            variance[slope] = variance.get(slope, np.zeros(len(situations))) + brought
     return variance
 
 

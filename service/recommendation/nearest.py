@@ -225,7 +225,7 @@ class Neighbourhood:
             named = self._catalog.named(judged.asked.hardware)
             table = named.take([(mine.keys[x.row], x.of("units", before)) for x in asked])
         else:
-            table = mine.take([x.row for x in asked])
+            table = mine.few(tuple(x.row for x in asked))
         contexts = np.array([x.of("context", question.context_tokens) for x in asked])
         streams = np.array([x.of("concurrency", question.concurrency) for x in asked])
         prompts = np.minimum(question.input_tokens, contexts)

@@ -78,7 +78,7 @@ def _recommendations(
 ) -> tuple[Recommendation, ...]:
     """The chosen rows with their intervals, worked out for them alone."""
     judged, rows = considered.judged, np.array(considered.chosen, dtype=np.int64)
-    few = replace(judged.asked, candidates=judged.asked.candidates.take(rows))
+    few = replace(judged.asked, candidates=judged.asked.candidates.few(tuple(considered.chosen)))
     front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), rows)
     outcome, quality = judged.outcome.take(few.candidates, rows), judged.quality.take(rows)
     told = figures(catalog, few, outcome, quality, question.task)
