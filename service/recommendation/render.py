@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from modelpicker.wire.answers import (
     Config,
-    Interval,
-    Memory,
     Quality,
-    Roofline,
     Score,
     SourceFigure,
 )
@@ -23,7 +20,7 @@ from service.recommendation.launch import launch
 from service.recommendation.why import why
 
 if TYPE_CHECKING:
-    from modelpicker.wire.answers import Bound, Verdict
+    from modelpicker.wire.answers import Verdict
     from modelpicker.wire.questions import Task
 
     from catalog.catalog import Catalog
@@ -68,14 +65,17 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def intervals(outcome: Outcome) -> list[dict[str, Interval]]:
-    """Of each row the figures that have one, by name."""
+def intervals(outcome: Outcome) -> list[dict[str, dict[str, float]]]:
+    """Of each row the figures that have one, by name; fields of an Interval each."""
     all_of = Estimate.stacked([getattr(outcome, name) for name in SPEEDS])
     ends = np.minimum(all_of.low, all_of.value), np.maximum(all_of.high, all_of.value)
     table = np.array([all_of.value, *ends])  # (3, figures, rows)
-    told = [[tuple(map(rounded, figure)) for figure in row] for row in table.transpose(2, 1, 0).tolist()]
     return [
-        {name: Interval(value=x[0], low=x[1], high=x[2]) for name, x in zip(SPEEDS, row, strict=True)} for row in told
+        {
+            name: {"value": rounded(value), "low": rounded(low), "high": rounded(high)}
+            for name, (value, low, high) in zip(SPEEDS, row, strict=True)
+        }
+        for row in table.transpose(2, 1, 0).tolist()
     ]
 
 
@@ -152,19 +152,19 @@ def _figures_of(
         "config": config_of(candidates, row),
         "verdict": verdict(float(outcome.single_stream_tok_s[row]), candidates.units),
         "basis": BASES[int(outcome.basis[row])],
-        "memory": Memory(
-            weights_bytes=int(outcome.weights_bytes[row]),
-            kv_bytes=int(outcome.kv_bytes[row]),
-            overhead_bytes=int(outcome.overhead_bytes[row]),
-            total_bytes=int(outcome.total_bytes[row]),
-            budget_bytes=int(asked.workload.budget_bytes),
-        ),
-        "roofline": Roofline(
-            bytes_per_step=int(outcome.bytes_per_step[row]),
-            ceiling_tok_s=rounded(float(outcome.ceiling_tok_s[row])),
-            efficiency=rounded(float(outcome.efficiency[row])),
-            bound=cast("Bound", BOUNDS[int(outcome.bound[row])]),
-        ),
+        "memory": {
+            "weights_bytes": int(outcome.weights_bytes[row]),
+            "kv_bytes": int(outcome.kv_bytes[row]),
+            "overhead_bytes": int(outcome.overhead_bytes[row]),
+            "total_bytes": int(outcome.total_bytes[row]),
+            "budget_bytes": int(asked.workload.budget_bytes),
+        },
+        "roofline": {
+            "bytes_per_step": int(outcome.bytes_per_step[row]),
+            "ceiling_tok_s": rounded(float(outcome.ceiling_tok_s[row])),
+            "efficiency": rounded(float(outcome.efficiency[row])),
+            "bound": BOUNDS[int(outcome.bound[row])],
+        },
         "quality": quality_of(catalog, quality, candidates.keys[row], task, row),
         "sources": found,
         "launch": launch(config, asked.workload),
