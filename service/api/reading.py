@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import json
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
@@ -25,6 +25,8 @@ Q = TypeVar("Q", bound=BaseModel)
 BODY_ONLY = frozenset({"models", "items"})
 """Fields that hold objects and so only exist in a POST."""
 MOST_ERRORS = 20
+KEPT_QUESTIONS = 512
+"""Query strings whose questions are kept: reading one takes as long as looking its answer up."""
 
 
 @cache
@@ -37,6 +39,7 @@ def parameters(question: type[BaseModel]) -> dict[str, bool]:
     }
 
 
+@lru_cache(maxsize=KEPT_QUESTIONS)
 def from_query(question: type[Q], query: bytes, most_bytes: int) -> Q:
     """A question from a query string. Raises FieldErrors."""
     if len(query) > most_bytes:
