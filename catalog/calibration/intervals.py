@@ -26,8 +26,8 @@ Regime = tuple[Figure, Literal["one stream", "streams", "speculation", "units"],
 
 WELL_KNOWN = "dgx-spark"
 SCALE: Mapping[Regime, float] = {
-    ("decode", "one stream", True): 0.4,
-    ("decode", "streams", True): 0.42,
+    ("decode", "one stream", True): 0.39,
+    ("decode", "streams", True): 0.4,
     ("decode", "speculation", True): 0.95,
     ("decode", "units", True): 1.4,
     ("decode", "one stream", False): 0.81,

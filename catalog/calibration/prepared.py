@@ -165,7 +165,9 @@ def _rows(values: Sequence[Floats | float], count: int) -> Floats:
 
 
 @lru_cache
-def _distinct_slopes(coordinates: tuple[tuple[tuple[str, ...], str | None], ...]) -> tuple[tuple[str | None, ...], Ints]:
+def _distinct_slopes(
+    coordinates: tuple[tuple[tuple[str, ...], str | None], ...],
+) -> tuple[tuple[str | None, ...], Ints]:
     """The slopes that occur, and the place of each coordinate's among them."""
     slopes = tuple(dict.fromkeys(slope for _, slope in coordinates))
     return slopes, np.array([slopes.index(slope) for _, slope in coordinates], dtype=np.int64)
@@ -217,7 +219,9 @@ def _elsewhere(posterior: Posterior, situations: Situations, own: Bools) -> dict
         if effect.transient:
             known = [situations.labels[key] for key in effect.keys if key in situations.labels]
             present = np.all([[level is not None for level in column] for column in known], axis=0) if known else True
-            brought = np.where(own, 0.0, (posterior.spread[effect.name] * _static(effect, situations.numbers)) ** 2 * present)
+            brought = np.where(
+                own, 0.0, (posterior.spread[effect.name] * _static(effect, situations.numbers)) ** 2 * present
+            )
             slope = _slope(effect)
             variance[slope] = variance.get(slope, np.zeros(len(situations))) + brought
     return variance
