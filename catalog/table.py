@@ -15,6 +15,7 @@ from catalog.columns import Columns
 from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.pace import Paces, paces_of
 from catalog.physics.memory import Footprint, columns, footprint
+from catalog.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from catalog.prediction import Bools, Floats, Ints
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
-KEPT_SELECTIONS = 512
-"""How many selections of a table's rows are kept; then all are forgotten."""
+KEPT_SELECTIONS = 64
+"""How many selections of a few rows a table keeps: as many as fit in some ten megabytes."""
 MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
 
@@ -65,16 +66,11 @@ class Candidates(Columns):
 
     def few(self, rows: tuple[int, ...]) -> Candidates:
         """Some rows, kept for whoever selects the same: questions differ more than what their answers show."""
-        found = self._selections.get(rows)
-        if found is None:
-            if len(self._selections) >= KEPT_SELECTIONS:
-                self._selections.clear()
-            found = self._selections[rows] = self.take(np.array(rows, dtype=np.int64))
-        return found
+        return self._selections.get(rows, lambda: self.take(np.array(rows, dtype=np.int64)))
 
     @cached_property
-    def _selections(self) -> dict[tuple[int, ...], Candidates]:
-        return {}
+    def _selections(self) -> Recent[Candidates]:
+        return Recent(KEPT_SELECTIONS)
 
     @cached_property
     def engines(self) -> dict[int, int]:

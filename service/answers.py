@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
+from catalog.recent import Recent
 from service.recommendation.compare import compare
 from service.recommendation.hardware import recommend_hardware
 from service.recommendation.predict import predict
@@ -26,9 +25,7 @@ class Answers:
 
     def __init__(self, catalog: Catalog, cached: int) -> None:
         self.catalog = catalog
-        self._cached = cached
-        self._kept: OrderedDict[object, bytes] = OrderedDict()
-        self._lock = Lock()
+        self._kept: Recent[bytes] = Recent(cached)
 
     @property
     def etag(self) -> str:
@@ -52,14 +49,4 @@ class Answers:
         return self._once(question, lambda q: compare(self.catalog, q).model_dump_json().encode())
 
     def _once(self, question: Q, work: Callable[[Q], bytes]) -> bytes:
-        key = (type(question), question)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        answer = work(question)
-        with self._lock:
-            self._kept[key] = answer
-            while len(self._kept) > self._cached:
-                self._kept.popitem(last=False)
-        return answer
+        return self._kept.get((type(question), question), lambda: work(question))

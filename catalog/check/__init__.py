@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     plausible.decode_above_measured_bandwidth,
     plausible.speculation_suspected,
     plausible.prefill_above_peak,
+    plausible.weights_exceed_memory,
     plausible.library_default_context,
 )
 

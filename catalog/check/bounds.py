@@ -1,7 +1,7 @@
-"""The two limits no plain measurement can exceed: bytes streamed over bandwidth, FLOPs over the dense peak.
+"""What no plain measurement can exceed: bytes streamed over bandwidth, FLOPs over the dense peak, weights in memory.
 
-Both are generous on purpose, so that what exceeds them is impossible rather than merely good: the cache is left
-out, and bandwidth and peak are the better of nominal and measured.
+All are generous on purpose, so that what exceeds them is impossible rather than merely good: the cache is left
+out, bandwidth and peak are the better of nominal and measured, and a gigabyte of memory counts as 2^30 bytes.
 """
 
 from __future__ import annotations
@@ -16,24 +16,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from catalog.facts import Facts, Hardware, Measurement, Model, Quant
+    from catalog.physics.weights import WeightBytes
 
 TOLERANCE = {"gguf-ud": 1.25, "unknown": 1.25}
 """How far above the limit still counts as possible: Unsloth's dynamic files are up to 19 % off the given bits."""
 DEFAULT_TOLERANCE = 1.05
+GIB = 2.0**30
 EIGHT_BIT = {"fp8", "fp8_fp16acc"}
 FOUR_BIT_FAMILIES = frozenset({"fp4", "mlx"})
 
 
 def streamed_bytes(model: Model, quant: Quant, engine: str) -> float | None:
-    """Weight bytes one token must read on one stream, cache left out; None when it is not known.
+    """Weight bytes one token must read on one stream, cache left out; None when it is not known."""
+    share = _chosen_share(model)
+    return min(
+        (form.dense_read_bytes + form.routed_expert_bytes * share for form in _forms(model, quant, engine)),
+        default=None,
+    )
 
-    The leaner of what the engine is known to load and of the quant's general recipe: other checkpoints than the known
-    ones exist, and some builds quantise more while loading.
+
+def _forms(model: Model, quant: Quant, engine: str) -> list[WeightBytes]:
+    """What the engine is known to load, and the quant's general recipe: the leaner one is what must be.
+
+    Other checkpoints than the known ones exist, and some builds quantise more while loading.
     """
     recipe = quant.model_copy(update={"layouts": (), "bits_by_engine": {}, "mixtures": None})
-    forms = [weights for form in (quant, recipe) if (weights := weight_bytes(model, form, engine))]
-    share = _chosen_share(model)
-    return min((form.dense_read_bytes + form.routed_expert_bytes * share for form in forms), default=None)
+    return [weights for form in (quant, recipe) if (weights := weight_bytes(model, form, engine))]
+
+
+class Excess(NamedTuple):
+    """Bytes of weights, and the memory of the units that they exceed."""
+
+    weights_bytes: float
+    memory_bytes: float
+
+
+def weights_beyond_memory(measurement: Measurement, facts: Facts) -> Excess | None:
+    """What of a row cannot have run on its units alone; None where it can have, or where too little is known."""
+    quant, hardware = facts.quants[measurement.quant], facts.hardware[measurement.hardware]
+    forms = _forms(facts.models[measurement.model], quant, measurement.engine)
+    if not forms or not hardware.memory_gb:
+        return None
+    least = min(form.stored_bytes for form in forms) / TOLERANCE.get(quant.family, DEFAULT_TOLERANCE)
+    memory = hardware.memory_gb * GIB * measurement.units
+    return Excess(least, memory) if least > memory else None
 
 
 def _chosen_share(model: Model) -> float:
@@ -58,7 +84,13 @@ def _per_second(measurement: Measurement, facts: Facts, bandwidth_gb_s: float) -
     read = streamed_bytes(facts.models[measurement.model], quant, measurement.engine)
     if not read or not bandwidth_gb_s:
         return None
-    return bandwidth_gb_s * 1e9 * measurement.units / read * TOLERANCE.get(quant.family, DEFAULT_TOLERANCE)
+    units = measurement.units if _together(measurement, facts) else 1
+    return bandwidth_gb_s * 1e9 * units / read * TOLERANCE.get(quant.family, DEFAULT_TOLERANCE)
+
+
+def _together(measurement: Measurement, facts: Facts) -> bool:
+    """Whether its units read at the same time: the stages of a pipeline take turns for a stream alone."""
+    return facts.engines[measurement.engine].multi_unit == "tensor" or (measurement.concurrency or 2) > 1
 
 
 def prefill_limit_tok_s(measurement: Measurement, facts: Facts) -> float | None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.check.bounds import decode_limit_tok_s, impossible_prefills, measured_decode_limit_tok_s
+from catalog.check.bounds import (
+    decode_limit_tok_s,
+    impossible_prefills,
+    measured_decode_limit_tok_s,
+    weights_beyond_memory,
+)
 from catalog.check.findings import error, warning
 
 if TYPE_CHECKING:
@@ -56,6 +61,19 @@ def prefill_above_peak(facts: Facts, places: Places) -> Iterator[Finding]:
             if not _flagged(facts, measurement, {"prefill"}):
                 message = f"{claim.words} {claim.tok_s:g} tok/s is above the {claim.limit:.0f} of the dense peak: flag it {claim.flag}"
                 yield error(places.measurement(index), "prefill-above-peak", message)
+
+
+def weights_exceed_memory(facts: Facts, places: Places) -> Iterator[Finding]:
+    """Weights that the units cannot hold, without a flag on what they are or on each figure that was printed."""
+    for index, measurement in _known(facts):
+        excess = weights_beyond_memory(measurement, facts)
+        printed = {"decode"} if measurement.decode_tok_s or measurement.decode_total_tok_s else set()
+        printed |= {"prefill"} if measurement.prefill_tok_s or measurement.ttft_ms else set()
+        known = _flagged(facts, measurement, {"identity"}) or all(_flagged(facts, measurement, {x}) for x in printed)
+        if excess and not known:
+            weights, memory = excess.weights_bytes / 1e9, excess.memory_bytes / 1e9
+            message = f"its weights ({weights:.1f} GB) exceed the {memory:.1f} GB of its units: flag it so, or name the file it was"
+            yield error(places.measurement(index), "weights-exceed-memory", message)
 
 
 def library_default_context(facts: Facts, places: Places) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 from pydantic import ValidationError
 
-from catalog.check.bounds import decode_limit_tok_s, impossible_prefills
+from catalog.check.bounds import decode_limit_tok_s, impossible_prefills, weights_beyond_memory
 from catalog.facts import Measurement
 from catalog.importers.bounded import ImportFileError
 from catalog.names import find_id, quant_id
@@ -193,12 +193,14 @@ def _measurement(
 
 
 def flagged(facts: Facts, row: Measurement) -> Measurement:
-    """The row with a flag for each figure that bandwidth or the dense peak forbids, or that counts something else."""
+    """The row with a flag for each figure that bandwidth, the dense peak or memory forbids, or that counts something else."""
     flags = []
     fastest = decode_limit_tok_s(row, facts)
     if row.speculation in (None, "none") and fastest is not None and (row.decode_tok_s or 0.0) > fastest:
         flags.append("tg-exceeds-weight-stream-limit" if row.speculation else "spec-suspected")
     flags += [claim.flag for claim in impossible_prefills(row, facts)]
+    if weights_beyond_memory(row, facts):
+        flags.append("weights-exceed-memory")
     if row.tool == "llmfit":
         flags.append("tg-is-tokens-over-total-time")
     return row.model_copy(update={"flags": tuple(flags)})

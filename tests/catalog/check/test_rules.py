@@ -53,12 +53,14 @@ BAD = {
     "uncitable-words": ("quants/q8_0.toml", 10, "uncitable", "error"),
     "unknown-column": ("measurements/one.csv", 1, "unknown-field", "error"),
     "unknown-field": ("hardware/box.toml", 7, "unknown-field", "error"),
+    "weights-exceed-memory": ("measurements/one.csv", 2, "weights-exceed-memory", "error"),
 }
 FLAGGED = {
     "decode-above-ceiling": "spec-suspected",
     "speculation-suspected": "spec-suspected",
     "prefill-above-peak": "pp-exceeds-compute-peak",
     "prefill-above-peak-by-ttft": "prompt-cached",
+    "weights-exceed-memory": "weights-exceed-memory",
 }
 
 
@@ -96,6 +98,17 @@ def test_a_flagged_impossible_number_is_kept(case: str, tmp_path: Path) -> None:
     header, row = path.read_text(encoding="utf-8").splitlines()
     path.write_text(f"{header},flags\n{row},{FLAGGED[case]}\n", encoding="utf-8")
     assert [finding for finding in check_folder(root) if finding.severity == "error"] == []
+
+
+@pytest.mark.parametrize(("streams", "above"), [("1", True), ("4", False)])
+def test_stages_of_a_pipeline_take_turns_for_a_stream_alone(streams: str, above: bool, tmp_path: Path) -> None:
+    """llama.cpp on two units reads them one after the other: as fast as one, but for several streams."""
+    root = tree(tmp_path)
+    path = root / "measurements/one.csv"
+    header, row = path.read_text(encoding="utf-8").splitlines()
+    fast = row.replace("none,stated,1,", f"none,stated,{streams},").replace("27.43", "45.0")
+    path.write_text(f"{header},units\n{fast},2\n", encoding="utf-8")
+    assert ("decode-above-ceiling" in {finding.rule for finding in check_folder(root)}) == above
 
 
 def test_findings_render_as_lines(tmp_path: Path) -> None:

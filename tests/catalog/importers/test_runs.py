@@ -143,6 +143,13 @@ def test_what_physics_forbids_is_kept_and_flagged(facts: Facts) -> None:
     assert any("tg-exceeds-weight-stream-limit" in remark for remark in found.remarks)
 
 
+def test_weights_that_do_not_fit_are_flagged(facts: Facts) -> None:
+    """Part of it ran elsewhere, or it was another file: either way it says nothing of this machine."""
+    labels = Labels("mine", model="llama-3.3-70b-instruct", quant="q8_0", hardware="rtx-3060")
+    found = adopt(facts, read_runs(RUNS / "llama-bench.json"), labels)
+    assert all("weights-exceed-memory" in m.flags for m in found.measurements)
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
