@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, current: Current | None = None)
             *(() if settings.metrics_port else (metrics,)),
         ],
         exception_handlers=HANDLERS,
-        before_request=before,
+        before_request=before,  # coroutines, as the framework runs plain functions in a thread
         after_request=after,
         lifespan=[_life(settings, current, ledger)],
         cors_config=_cors(settings),

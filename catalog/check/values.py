@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from catalog.check.findings import error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from catalog.check.findings import Finding, Places
-    from catalog.facts import Facts, Hardware, Measurement, Model
+    from catalog.facts import Facts, Hardware, Measurement, Model, Quant, TensorClass
 
 
 class Range(NamedTuple):
@@ -71,12 +71,21 @@ def hardware_ranges(facts: Facts, places: Places) -> Iterator[Finding]:
 
 
 def quant_bits(facts: Facts, places: Places) -> Iterator[Finding]:
-    """Stored bits that no weight has."""
+    """Stored bits that no weight has; 0 says that the engine loads none of the class."""
     for quant in facts.quants.values():
         file = f"quants/{quant.id}.toml"
-        for tensor, bits in (quant.bits or {}).items():
-            if not BITS.low <= bits <= BITS.high:
-                yield error(places.key(file, "bits", tensor), "range", f"{tensor} {bits:g}: outside {_span(BITS)}")
+        for place, tensor, bits in _stated_bits(quant):
+            if bits and not BITS.low <= bits <= BITS.high:
+                yield error(places.key(file, *place, tensor), "range", f"{tensor} {bits:g}: outside {_span(BITS)}")
+
+
+def _stated_bits(quant: Quant) -> Iterator[tuple[tuple[str | int, ...], TensorClass, float]]:
+    """All bits of a quant's file: where they stand, of which tensor class, how many."""
+    tables: list[tuple[tuple[str | int, ...], Mapping[TensorClass, float]]] = [(("bits",), quant.bits or {})]
+    tables += [(("bits_by_engine", engine), bits) for engine, bits in quant.bits_by_engine.items()]
+    tables += [(("mixtures", "bits"), quant.mixtures.bits)] if quant.mixtures else []
+    tables += [(("layouts", i, "bits"), layout.bits) for i, layout in enumerate(quant.layouts)]
+    return ((place, tensor, bits) for place, table in tables for tensor, bits in table.items())
 
 
 def model_shapes(facts: Facts, places: Places) -> Iterator[Finding]:

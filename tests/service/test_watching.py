@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -32,6 +33,12 @@ def test_every_answer_carries_its_name(client: TestClient[Any]) -> None:
     assert problem.headers["x-request-id"] == problem.json()["request_id"]
     assert client.get("/models", headers={"X-Request-Id": "proxy-1"}).headers["x-request-id"] == "proxy-1"
     assert client.get("/models", headers={"X-Request-Id": "a b<"}).headers["x-request-id"] != "a b<"
+
+
+def test_a_request_stays_on_the_event_loop(client: TestClient[Any]) -> None:
+    """A hook that is no coroutine would take every request through a thread: that took longer than all else of it."""
+    assert inspect.iscoroutinefunction(client.app.before_request)
+    assert inspect.iscoroutinefunction(client.app.after_request)
 
 
 def test_metrics_count_by_route_and_outcome(client: TestClient[Any]) -> None:

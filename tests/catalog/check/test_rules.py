@@ -44,6 +44,7 @@ BAD = {
     "range-contradiction": ("measurements/one.csv", 2, "range", "error"),
     "range-hardware": ("hardware/box.toml", 7, "range", "error"),
     "range-measurement": ("measurements/one.csv", 2, "range", "error"),
+    "range-mixtures": ("quants/q8_0.toml", 25, "range", "error"),
     "range-score": ("quality/scores.csv", 2, "range", "error"),
     "range-shape": ("models/small-8b.toml", 7, "range", "error"),
     "speculation-suspected": ("measurements/one.csv", 2, "speculation-suspected", "error"),
