@@ -7,8 +7,10 @@ out, bandwidth and peak are the better of nominal and measured, and a gigabyte o
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from catalog.facts import Same
 from catalog.physics.peaks import integer_tflops
 from catalog.physics.weights import MULTIPLIED_CLASSES, weight_bytes
 
@@ -22,6 +24,8 @@ TOLERANCE = {"gguf-ud": 1.25, "unknown": 1.25}
 """How far above the limit still counts as possible: Unsloth's dynamic files are up to 19 % off the given bits."""
 DEFAULT_TOLERANCE = 1.05
 GIB = 2.0**30
+KEPT_RECIPES = 1024
+"""Quants whose recipe is kept."""
 EIGHT_BIT = {"fp8", "fp8_fp16acc"}
 FOUR_BIT_FAMILIES = frozenset({"fp4", "mlx"})
 
@@ -40,8 +44,14 @@ def _forms(model: Model, quant: Quant, engine: str) -> list[WeightBytes]:
 
     Other checkpoints than the known ones exist, and some builds quantise more while loading.
     """
-    recipe = quant.model_copy(update={"layouts": (), "bits_by_engine": {}, "mixtures": None})
-    return [weights for form in (quant, recipe) if (weights := weight_bytes(model, form, engine))]
+    return [weights for form in (quant, _recipe(Same(quant))) if (weights := weight_bytes(model, form, engine))]
+
+
+@lru_cache(maxsize=KEPT_RECIPES)
+def _recipe(key: Same) -> Quant:
+    """A quant without what is known of single files: one object for each, so that its weights are counted once."""
+    quant: Quant = key.it
+    return quant.model_copy(update={"layouts": (), "bits_by_engine": {}, "mixtures": None})
 
 
 class Excess(NamedTuple):

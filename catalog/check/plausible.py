@@ -67,10 +67,12 @@ def weights_exceed_memory(facts: Facts, places: Places) -> Iterator[Finding]:
     """Weights that the units cannot hold, without a flag on what they are or on each figure that was printed."""
     for index, measurement in _known(facts):
         excess = weights_beyond_memory(measurement, facts)
+        if excess is None:
+            continue
         printed = {"decode"} if measurement.decode_tok_s or measurement.decode_total_tok_s else set()
         printed |= {"prefill"} if measurement.prefill_tok_s or measurement.ttft_ms else set()
         known = _flagged(facts, measurement, {"identity"}) or all(_flagged(facts, measurement, {x}) for x in printed)
-        if excess and not known:
+        if not known:
             weights, memory = excess.weights_bytes / 1e9, excess.memory_bytes / 1e9
             message = f"its weights ({weights:.1f} GB) exceed the {memory:.1f} GB of its units: flag it so, or name the file it was"
             yield error(places.measurement(index), "weights-exceed-memory", message)

@@ -12,16 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.columns import Columns
 from catalog.physics.kv import kv_streamed_bytes
-
-if TYPE_CHECKING:
-    pass
 
 Floats = NDArray[np.float64]
 

@@ -76,9 +76,9 @@ def tensor_bits(
 
 def _mixture_bits(model: Model, quant: Quant) -> Mapping[TensorClass, float]:
     """Bits of mixtures of experts, where the quant's files treat the model as such."""
-    known = quant.mixtures
-    written_so = known and model.moe and (model.release_date or "") >= known.released_since
-    return known.bits if known and written_so else {}
+    if quant.mixtures is None or not model.moe or (model.release_date or "") < quant.mixtures.released_since:
+        return {}
+    return quant.mixtures.bits
 
 
 def _layout(model: Model, quant: Quant, engine_id: str) -> Layout | None:
