@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache, wraps
 from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 Made = TypeVar("Made")
+Work = TypeVar("Work", bound="Callable[..., Any]")
 
 
 class Recent(Generic[Made]):
@@ -32,3 +34,48 @@ class Recent(Generic[Made]):
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return made
+
+
+_forgets: list[Callable[[], None]] = []
+"""One for each function that is kept of facts."""
+
+
+def kept_of_facts(most: int) -> Callable[[Work], Work]:
+    """Keeps what a function makes of facts, for at most so many arguments, until ``forget_facts``.
+
+    Facts are told apart by identity: comparing whole records takes longer than keeping saves. Words and numbers are
+    told apart by value.
+    """
+
+    def keep(work: Work) -> Work:
+        kept = lru_cache(maxsize=most)(lambda *keys: work(*(key.it if type(key) is _Same else key for key in keys)))
+        _forgets.append(kept.cache_clear)
+
+        @wraps(work)
+        def found(*args: Any) -> Any:
+            return kept(*(arg if isinstance(arg, str | int) else _Same(arg) for arg in args))
+
+        return cast("Work", found)
+
+    return keep
+
+
+def forget_facts() -> None:
+    """Drop all that is kept of facts, for when a new catalog takes their place."""
+    for forget in _forgets:
+        forget()
+
+
+class _Same:
+    """A fact as a key, told from others by identity; while it is kept no other has its place."""
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: Any) -> None:
+        self.it = it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.it is other.it

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from catalog.errors import CatalogError
+from catalog.recent import forget_facts
 from catalog.store import open_catalog
 from service.answers import Answers
 from service.metrics import CATALOG, REFUSED
@@ -68,15 +69,16 @@ class Current:
             return False
         self._seen = mark
         try:
+            forget_facts()  # or what was made of the old catalog would stay
             with long_lived():
                 catalog = open_catalog(self._path)
                 catalog.candidates(catalog.hardware("dgx-spark"))
+                self.answers = Answers(catalog, self._cached)  # in here, so that the old ones can be collected
         except CatalogError as error:
             self.refused += 1
             REFUSED.inc()
             log.exception("catalog refused", path=str(self._path), error=str(error), serving=self.version)
             return False
-        self.answers = Answers(catalog, self._cached)
         CATALOG.set_to_current_time()
         log.info("catalog in use", version=catalog.version)
         return True

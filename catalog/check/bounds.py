@@ -7,12 +7,11 @@ out, bandwidth and peak are the better of nominal and measured, and a gigabyte o
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.facts import Same
 from catalog.physics.peaks import integer_tflops
 from catalog.physics.weights import MULTIPLIED_CLASSES, weight_bytes
+from catalog.recent import kept_of_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,13 +43,12 @@ def _forms(model: Model, quant: Quant, engine: str) -> list[WeightBytes]:
 
     Other checkpoints than the known ones exist, and some builds quantise more while loading.
     """
-    return [weights for form in (quant, _recipe(Same(quant))) if (weights := weight_bytes(model, form, engine))]
+    return [weights for form in (quant, _recipe(quant)) if (weights := weight_bytes(model, form, engine))]
 
 
-@lru_cache(maxsize=KEPT_RECIPES)
-def _recipe(key: Same) -> Quant:
+@kept_of_facts(KEPT_RECIPES)
+def _recipe(quant: Quant) -> Quant:
     """A quant without what is known of single files: one object for each, so that its weights are counted once."""
-    quant: Quant = key.it
     return quant.model_copy(update={"layouts": (), "bits_by_engine": {}, "mixtures": None})
 
 

@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.facts import Same
+from catalog.recent import kept_of_facts
 
 if TYPE_CHECKING:
     from catalog.facts import AttentionGroup, Model
@@ -119,17 +118,12 @@ def padded(tokens: Any, block_tokens: Any) -> Floats:
     return np.asarray(np.ceil(np.asarray(tokens, dtype=float) / block_tokens) * block_tokens)
 
 
+@kept_of_facts(KEPT_SHAPES)
 def kv_shape(model: Model, parts: int = 1) -> KvShape:
     """Sum the layers of a model; of its share on one of ``parts`` units that split the heads (tensor parallel).
 
     Several window lengths are kept as their value-weighted mean, and so are several sparse ones.
     """
-    return _kv_shape(Same(model), parts)
-
-
-@lru_cache(maxsize=KEPT_SHAPES)
-def _kv_shape(key: Same, parts: int) -> KvShape:
-    model: Model = key.it
     windows = [(g.layers * window_values(g, parts), float(g.window or 0)) for g in model.attention]
     sparse = [(g.layers * sparse_values(g), sparse_tokens(g)) for g in model.attention]
     return KvShape(

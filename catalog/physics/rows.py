@@ -11,10 +11,9 @@ output, down-projections): theirs is the layer's inner width.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.facts import Same
+from catalog.recent import kept_of_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,14 +80,9 @@ def fallen_bits(bits: float, main: float, fallback: Mapping[float, float] = FALL
     return (1.0 - share) * fallback[known] + share * fallback[RICHER_BITS]
 
 
+@kept_of_facts(KEPT_ROWS)
 def class_rows(model: Model) -> dict[TensorClass, Rows]:
     """Row widths of the classes whose dimensions are known."""
-    return _class_rows(Same(model))
-
-
-@lru_cache(maxsize=KEPT_ROWS)
-def _class_rows(key: Same) -> dict[TensorClass, Rows]:
-    model: Model = key.it
     hidden, count, moe = model.hidden_size, model.parameters or {}, model.moe
     if not hidden:
         return {}

@@ -11,11 +11,10 @@ tables.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from catalog.facts import Same
 from catalog.physics.rows import FALLBACK_BITS, fitted_bits
+from catalog.recent import kept_of_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,13 +94,13 @@ def weight_bytes(
 ) -> WeightBytes | None:
     """Bytes by what becomes of them; None where the architecture or the quant's bits are not known."""
     if fallback is FALLBACK_BITS:
-        return _usual_bytes(Same(model), Same(quant), engine_id)
+        return _usual_bytes(model, quant, engine_id)
     return _weight_bytes(model, quant, engine_id, fallback)
 
 
-@lru_cache(maxsize=KEPT_WEIGHTS)
-def _usual_bytes(model: Same, quant: Same, engine_id: str) -> WeightBytes | None:
-    return _weight_bytes(model.it, quant.it, engine_id, FALLBACK_BITS)
+@kept_of_facts(KEPT_WEIGHTS)
+def _usual_bytes(model: Model, quant: Quant, engine_id: str) -> WeightBytes | None:
+    return _weight_bytes(model, quant, engine_id, FALLBACK_BITS)
 
 
 def _weight_bytes(model: Model, quant: Quant, engine_id: str, fallback: Mapping[float, float]) -> WeightBytes | None:

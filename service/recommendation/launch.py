@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from catalog.calibration.situations import draft
-from catalog.facts.base import Same
 from catalog.physics.memory import UNSTATED_BUFFERS
 from catalog.physics.weights import weight_bytes
+from catalog.recent import kept_of_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,16 +32,15 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 def launch(config: Config, workload: Workload) -> str | None:
     """Fill the engine's documented command with what was evaluated; None where it documents none."""
-    pieces = _pieces(Same(config), workload.kv_dtype, workload.units)
+    pieces = _pieces(config, workload.kv_dtype, workload.units)
     if pieces is None:
         return None
     return "".join(shlex.quote(OF_WORKLOAD[x](config, workload)) if i % 2 else x for i, x in enumerate(pieces))
 
 
-@lru_cache(maxsize=KEPT_COMMANDS)
-def _pieces(same: Same, kv_dtype: KvDtype, units: int) -> tuple[str, ...] | None:
+@kept_of_facts(KEPT_COMMANDS)
+def _pieces(config: Config, kv_dtype: KvDtype, units: int) -> tuple[str, ...] | None:
     """The command in pieces: text with what the config decides filled in, and, every other one, names in ``OF_WORKLOAD``."""
-    config: Config = same.it
     template = config.engine.launch
     if template is None:
         return None

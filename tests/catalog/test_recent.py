@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from catalog.recent import Recent
+from catalog.recent import Recent, forget_facts, kept_of_facts
 
 if TYPE_CHECKING:
     from catalog.catalog import Catalog
@@ -37,3 +37,18 @@ def test_a_selection_is_its_rows(catalog: Catalog) -> None:
     assert few.keys == tuple(table.keys[row] for row in (5, 900, 77))
     assert turned.keys == tuple(table.keys[row] for row in (900, 5, 77))
     assert np.array_equal(few.situations.shapes.layers, table.situations.shapes.layers[[5, 900, 77]])
+
+
+def test_what_is_made_of_facts_is_kept_until_they_are_forgotten() -> None:
+    """Equal facts are different ones: each is told by which object it is, words by what they say."""
+    made: list[tuple[object, str]] = []
+
+    @kept_of_facts(8)
+    def name(fact: list[int], word: str) -> str:
+        made.append((fact, word))
+        return f"{word}{len(made)}"
+
+    one, twin = [1], [1]
+    assert [name(one, "a"), name(one, "a"), name(twin, "a"), name(one, "b")] == ["a1", "a1", "a2", "b3"]
+    forget_facts()
+    assert name(one, "a") == "a4"
