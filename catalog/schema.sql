@@ -226,6 +226,8 @@ CREATE TABLE measurements (
   url VARCHAR NOT NULL,
   raw_model VARCHAR,
   raw_quant VARCHAR,
+  checkpoint VARCHAR,
+  kernels VARCHAR CHECK (kernels IN ('weight-only')),
   hw_variant VARCHAR,
   mem_used_gb DOUBLE,
   note VARCHAR
@@ -260,6 +262,8 @@ COMMENT ON COLUMN measurements.date IS 'YYYY, YYYY-MM or YYYY-MM-DD';
 COMMENT ON COLUMN measurements.url IS 'where it was published';
 COMMENT ON COLUMN measurements.raw_model IS 'the model as the source names it';
 COMMENT ON COLUMN measurements.raw_quant IS 'the quant as the source names it';
+COMMENT ON COLUMN measurements.checkpoint IS 'repository of the weights, where the source names it';
+COMMENT ON COLUMN measurements.kernels IS 'weight-only: 4 and 8 bits are multiplied in 16, as the source says';
 COMMENT ON COLUMN measurements.hw_variant IS 'the machine as the source names it';
 COMMENT ON COLUMN measurements.mem_used_gb IS 'memory in use as printed, GB';
 COMMENT ON COLUMN measurements.note IS 'anything else the source says';

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from catalog.facts import Record
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_NUMBER = "4"
+SCHEMA_NUMBER = "5"
 NAMED: dict[str, type[Record]] = {
     "models": Model,
     "quants": Quant,

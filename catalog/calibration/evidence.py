@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from catalog.calibration.situations import Ask, Config, computable
+from catalog.physics.weights import as_run
 from catalog.quotes import quotes
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def config_of(facts: Facts, row: Measurement) -> Config:
     """The records a measurement is about."""
     return Config(
         facts.models[row.model],
-        facts.quants[row.quant],
+        as_run(facts.quants[row.quant], row.checkpoint, row.kernels),
         facts.engines[row.engine],
         facts.hardware[row.hardware],
         row.units,

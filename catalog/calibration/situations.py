@@ -17,7 +17,7 @@ from catalog.facts import Content
 from catalog.physics.attention import pair_flops
 from catalog.physics.kv import kv_shape
 from catalog.physics.memory import UNSTATED_BUFFERS
-from catalog.physics.peaks import operand_formats, peak_flops
+from catalog.physics.peaks import operand_formats, peak_flops, weight_only
 from catalog.physics.terms import SKEW, Devices, Load, Shapes, acceptance_elasticity, accepted_tokens
 from catalog.physics.weights import knows_bits, weight_bytes
 
@@ -90,6 +90,8 @@ class Situations(Columns):
     batch_tokens: NDArray[np.float64]
     labels: Mapping[str, NDArray[np.object_]]
     log_units: NDArray[np.float64]
+    weight_only: NDArray[np.float64]
+    """1 where weights are multiplied in 16 bits although the engine has narrower kernels for the quant; else 0."""
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -102,10 +104,14 @@ class Situations(Columns):
         """
         shapes = self.shapes
         matrices = np.maximum(shapes.experts * shapes.moe_layers, 1.0)
+        precision = np.log2(np.maximum(self.devices.peak_flops / self.devices.attention_peak_flops, 1.0))
         return {
             "log units": self.log_units,
+            "weight-only": self.weight_only,
+            "dense weight-only": self.weight_only * shapes.narrow_share,
             "log peak": np.log2(np.maximum(self.devices.attention_peak_flops, LEAST_PEAK_FLOPS) / PEAK_FLOPS),
-            "log precision": np.log2(np.maximum(self.devices.peak_flops / self.devices.attention_peak_flops, 1.0)),
+            "log precision": precision,
+            "dense precision": precision * shapes.narrow_share,
             "log width": np.log2(shapes.hidden_size / WIDTH),
             "acceptance": -acceptance_elasticity(self.draft_tokens, REFERENCE_ACCEPTANCE),
             "log expert": np.log2(np.maximum(shapes.expert_bytes / matrices, 1.0) / EXPERT_BYTES)
@@ -216,6 +222,7 @@ def shape_row(model: Model, quant: Quant, engine: Engine) -> tuple[float, ...]:
         moe.num_experts if moe else 0,
         moe.experts_per_token if moe else 0,
         weights.dense_matmul_params,
+        weights.wide_matmul_params,
         weights.routed_expert_params,
         weights.head_bytes,
         weights.head_params,
@@ -253,6 +260,7 @@ def describe(configs: Sequence[Config]) -> Situations:
         np.array([(c.engine.buffers or UNSTATED_BUFFERS).batch_tokens for c in configs], dtype=float),
         _labels(configs, [m for m, _ in drafts]),
         np.log2(np.array([c.units for c in configs], dtype=float)),
+        np.array([weight_only(c.model, c.quant, c.engine) for c in configs], dtype=float),
     )
 
 

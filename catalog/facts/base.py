@@ -31,6 +31,7 @@ Vendor = Literal["nvidia", "amd", "apple", "intel", "cpu"]
 KvDtype = Literal["auto", "f16", "fp8", "q8_0"]
 Task = Literal["general", "coding", "reasoning", "math", "agentic", "vision"]
 SpecBasis = Literal["stated", "tool", "assumed", "unknown"]
+Kernels = Literal["weight-only"]
 Content = Literal["code", "math", "prose", "qa", "structured", "agentic", "mixed"]
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -10,6 +10,7 @@ from catalog.facts.base import (
     Content,
     Count,
     Evidence,
+    Kernels,
     MeanCount,
     PartialDate,
     Positive,
@@ -92,6 +93,10 @@ class Measurement(Record):
     url: str
     raw_model: str | None = None
     raw_quant: str | None = None
+    checkpoint: str | None = Field(default=None, description="repository of the weights, where the source names it")
+    kernels: Kernels | None = Field(
+        default=None, description="weight-only: 4 and 8 bits are multiplied in 16, as the source says (Marlin)"
+    )
     hw_variant: str | None = None
     mem_used_gb: float | None = None
     note: str | None = None

@@ -140,6 +140,7 @@ class Layout(Record):
     checkpoint: str
     engines: tuple[Slug, ...] = Field(default=(), description="engines that load this checkpoint; empty: every engine")
     bits: dict[TensorClass, float]
+    weight_only: bool = Field(default=False, description="multiplied in 16 bits, whatever the format's kernels can do")
     note: str | None = None
     source: str
 
@@ -164,6 +165,7 @@ class Quant(Record):
         default_factory=dict, description="where the format's file differs by engine (mxfp4: GGUF rest 8.5, else 16)"
     )
     mixtures: MixtureBits | None = None
+    weight_only: bool = Field(default=False, description="multiplied in 16 bits, whatever the format's kernels can do")
     bits_basis: str | None = None
     file_bpw_llama31_8b: float | None = None
     engines: tuple[Slug, ...] = ()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catalog.physics.weights import layout_of
+
 if TYPE_CHECKING:
-    from catalog.facts import Engine, Hardware, Quant
+    from catalog.facts import Engine, Hardware, Model, Quant
 
 TFLOPS = 1e12
 WIDE = ("bf16", "fp16")
@@ -20,7 +22,7 @@ GEFORCE_INT8_OVER_BF16, INT8_OVER_BF16 = 4.0, 2.0
 
 
 def operand_formats(quant: Quant, engine: Engine) -> tuple[str, ...]:
-    """Formats, fastest first, in which the engine multiplies weights of this quant where the device can; else in 16 bits.
+    """Formats, fastest first, in which the engine's kernels for this quant multiply where the device can; else in 16 bits.
 
     llama.cpp turns activations into 8-bit integers for every quantised type (its MMQ kernels, ggml-cuda/mmq.cu), and into 4-bit
     floats for MXFP4 and NVFP4 where the device has them. Other engines keep 16-bit activations for weight-only formats.
@@ -34,6 +36,12 @@ def operand_formats(quant: Quant, engine: Engine) -> tuple[str, ...]:
     if quant.id.startswith("int8-w8a8"):
         return ("int8",)
     return ("fp8",) if quant.family == "fp8" else ()
+
+
+def weight_only(model: Model, quant: Quant, engine: Engine) -> bool:
+    """Whether weights are multiplied in 16 bits although the engine has narrower kernels for the quant: as it is run, or as the checkpoint asks."""
+    layout = layout_of(model, quant, engine.id)
+    return bool(operand_formats(quant, engine)) and (quant.weight_only or (layout is not None and layout.weight_only))
 
 
 def peak_flops(hardware: Hardware, formats: tuple[str, ...] = ()) -> float:

@@ -75,14 +75,15 @@ class PromptUnits(Columns):
 def prompt_units(shapes: Shapes, devices: Devices) -> PromptUnits:
     """The units at perfect efficiency. The output head sees only a prompt's last token, so it is left out."""
     peak = devices.peak_flops * devices.parallel
-    attention_peak = devices.attention_peak_flops * devices.parallel
+    wide_peak = devices.attention_peak_flops * devices.parallel
+    narrow = shapes.dense_params - shapes.head_params - shapes.wide_params
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     return PromptUnits(
-        dense_token=2.0 * (shapes.dense_params - shapes.head_params) / peak,
+        dense_token=2.0 * (narrow / peak + shapes.wide_params / wide_peak),
         experts_token=2.0 * shapes.expert_params * shapes.routed_share / peak,
-        attention_pair=shapes.attention_full_flops / attention_peak,
-        attention_window_pair=shapes.attention_window_flops / attention_peak,
-        attention_sparse_pair=shapes.attention_sparse_flops / attention_peak,
+        attention_pair=shapes.attention_full_flops / wide_peak,
+        attention_window_pair=shapes.attention_window_flops / wide_peak,
+        attention_sparse_pair=shapes.attention_sparse_flops / wide_peak,
         link_token=exchanges(shapes, devices).bytes_per_token / devices.link_bytes_s,
         request=np.full(len(shapes), REQUEST_SECONDS),
         read_dense=shapes.dense_bytes / bandwidth,

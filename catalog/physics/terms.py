@@ -49,6 +49,8 @@ class Shapes(Columns):
     experts: Floats
     experts_per_token: Floats
     dense_params: Floats
+    wide_params: Floats
+    """Those of them that a prompt is multiplied with in 16 bits because they are stored so, whatever the quant's kernels can do."""
     expert_params: Floats
     head_bytes: Floats
     head_params: Floats
@@ -73,6 +75,11 @@ class Shapes(Columns):
     def routed_share(self) -> Floats:
         """Share of the experts that one token is routed to: k/E; 0 for dense models."""
         return np.divide(self.experts_per_token, self.experts, out=np.zeros(len(self)), where=self.experts > 0)
+
+    @cached_property
+    def narrow_share(self) -> Floats:
+        """Share of the dense parameters a prompt is multiplied with that the quant's kernels multiply."""
+        return 1.0 - self.wide_params / np.maximum(self.dense_params - self.head_params, 1.0)
 
     @cached_property
     def log_unrouted_share(self) -> Floats:

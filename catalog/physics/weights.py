@@ -19,10 +19,12 @@ from catalog.recent import kept_of_facts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from catalog.facts import Layout, Model, Quant, TensorClass
+    from catalog.facts import Kernels, Layout, Model, Quant, TensorClass
 
 KEPT_WEIGHTS = 16_384
 """Models in a quant on an engine whose bytes are kept: a catalog asks for each several times."""
+KEPT_FORMS = 256
+"""Forms of quants that somebody ran."""
 FULL_BITS = 16.0
 """Bits of a class that a quant says nothing about: published weights are BF16."""
 MULTIPLIED_CLASSES: tuple[TensorClass, ...] = ("attn", "linear_attn", "dense_mlp", "shared_experts", "router")
@@ -37,6 +39,8 @@ class WeightBytes:
     dense_read_bytes: float
     routed_expert_bytes: float
     dense_matmul_params: float
+    wide_matmul_params: float
+    """Of the dense ones without the head, those stored in 16 bits or more."""
     routed_expert_params: float
     head_bytes: float
     head_params: float
@@ -51,7 +55,7 @@ def is_tied(model: Model) -> bool:
 
 def knows_bits(model: Model, quant: Quant, engine_id: str) -> bool:
     """Whether anything says how many bits the weights of this model have in this quant on this engine."""
-    return bool(quant.bits_by_engine.get(engine_id) or quant.bits) or _layout(model, quant, engine_id) is not None
+    return bool(quant.bits_by_engine.get(engine_id) or quant.bits) or layout_of(model, quant, engine_id) is not None
 
 
 def tensor_bits(
@@ -62,7 +66,7 @@ def tensor_bits(
     The recipe is the engine's where it differs by engine. None where nothing is known. ``fallback``: see rows.fitted_bits.
     """
     base = quant.bits_by_engine.get(engine_id) or quant.bits
-    layout, mixture = _layout(model, quant, engine_id), _mixture_bits(model, quant)
+    layout, mixture = layout_of(model, quant, engine_id), _mixture_bits(model, quant)
     if base is None and layout is None:
         return None
     bits = {**fitted_bits(model, quant, base or {}, fallback), **mixture, **(layout.bits if layout else {})}
@@ -80,13 +84,24 @@ def _mixture_bits(model: Model, quant: Quant) -> Mapping[TensorClass, float]:
     return quant.mixtures.bits
 
 
-def _layout(model: Model, quant: Quant, engine_id: str) -> Layout | None:
+def layout_of(model: Model, quant: Quant, engine_id: str) -> Layout | None:
     """The known checkpoint of this model (or of the one it derives from) that this engine loads."""
     for name in (model.id, model.derivative_of):
         for layout in quant.layouts:
             if layout.model == name and (not layout.engines or engine_id in layout.engines):
                 return layout
     return None
+
+
+def as_run(quant: Quant, checkpoint: str | None, kernels: Kernels | None = None) -> Quant:
+    """A quant in the form in which somebody ran it: the checkpoint they name before the others, and the kernels they name."""
+    return _as_run(quant, checkpoint or "", kernels or "") if checkpoint or kernels else quant
+
+
+@kept_of_facts(KEPT_FORMS)
+def _as_run(quant: Quant, checkpoint: str, kernels: str) -> Quant:
+    layouts = sorted(quant.layouts, key=lambda layout: layout.checkpoint != checkpoint)
+    return quant.model_copy(update={"layouts": tuple(layouts), "weight_only": kernels == "weight-only"})
 
 
 def weight_bytes(
@@ -120,6 +135,9 @@ def _weight_bytes(model: Model, quant: Quant, engine_id: str, fallback: Mapping[
         dense_read_bytes=streamed + head,
         routed_expert_bytes=size("routed_experts"),
         dense_matmul_params=sum(count.get(name, 0) for name in (*MULTIPLIED_CLASSES, head_class)),
+        wide_matmul_params=sum(
+            count.get(name, 0) for name in MULTIPLIED_CLASSES if bits.get(name, FULL_BITS) >= FULL_BITS
+        ),
         routed_expert_params=count.get("routed_experts", 0),
         head_bytes=head,
         head_params=count.get(head_class, 0),

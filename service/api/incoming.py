@@ -33,7 +33,7 @@ GIVEN = frozenset(
     {
         "model", "quant", "engine", "engine_version", "hardware", "units", "speculation", "content", "concurrency", "isl",
         "osl", "context_depth", "decode_kv_tokens", "kv_dtype", "prefill_tok_s", "decode_tok_s", "decode_total_tok_s",
-        "ttft_ms", "tool", "date", "url", "note",
+        "ttft_ms", "tool", "date", "url", "note", "checkpoint", "kernels",
     }
 )  # fmt: skip
 """Fields of a row that its sender states; the others are the service's."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from catalog.calibration.situations import draft
 from catalog.physics.memory import UNSTATED_BUFFERS
-from catalog.physics.weights import weight_bytes
+from catalog.physics.weights import layout_of, weight_bytes
 from catalog.recent import kept_of_facts
 
 if TYPE_CHECKING:
@@ -91,11 +91,17 @@ def _quant_word(config: Config) -> str:
 
 
 def checkpoint(config: Config) -> str | None:
-    """The repository to load for this quant: the model's own where it is stored so or quantised on loading; else one the data names."""
+    """The repository to load for this quant: the model's own where it is stored so or quantised on loading; else one the data names.
+
+    That is first the checkpoint whose tensors were evaluated.
+    """
     model, quant, launch = config.model, config.quant, config.engine.launch
     on_loading = launch is not None and f"quant_{quant.id}" in launch.options
     if quant.family == "native" or on_loading or quant.id in model.native_quants:
         return model.hf_id
+    layout = layout_of(model, quant, config.engine.id)
+    if layout is not None and layout.model == model.id and REPOSITORY.fullmatch(layout.checkpoint):
+        return layout.checkpoint
     format_name, _, rest = quant.id.partition("-")
     words = (
         {"gguf"} if quant.family.startswith("gguf") else {format_name, rest} if quant.family == "mlx" else {format_name}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog.calibration import evidence as module
-from catalog.calibration.evidence import TOUCHED, Evidence, evidence
+from catalog.calibration.evidence import TOUCHED, Evidence, config_of, evidence
+from catalog.calibration.situations import describe
 
 if TYPE_CHECKING:
     from catalog.facts import Facts, Measurement
@@ -78,3 +79,16 @@ def test_when_rows_are_many_every_config_has_its_say(facts: Facts, monkeypatch: 
     assert kept == configs
     assert len(bounded.lessons) < len(whole.lessons)
     assert any("rows teach already" in x.reason for x in bounded.teachings)
+
+
+def test_a_row_is_learnt_from_as_it_was_run(facts: Facts) -> None:
+    """What a source says of checkpoint and kernels goes into the config; candidates of the same quant stay as they are."""
+    rows = {row.id: row for row in facts.measurements}
+    marlin = config_of(facts, rows["gb10-djangodevreng-0882"])
+    assert marlin.quant.layouts[0].checkpoint == "RedHatAI/Qwen3.6-35B-A3B-NVFP4"
+    assert marlin.quant.weight_only
+    assert not facts.quants["nvfp4"].weight_only
+    assert describe([marlin]).numbers["weight-only"][0] == 1.0
+    assert 0.0 < describe([marlin]).numbers["dense weight-only"][0] < 0.5  # its gated-delta layers are 16 bits anyway
+    plain = config_of(facts, rows["gb10-djangodevreng-0832"])
+    assert plain.quant is facts.quants["bf16"]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from catalog.load import load_facts
-from catalog.physics.peaks import FALLBACK_FLOPS_PER_BYTE, integer_tflops, operand_formats, peak_flops
+from catalog.physics.peaks import FALLBACK_FLOPS_PER_BYTE, integer_tflops, operand_formats, peak_flops, weight_only
+from catalog.physics.weights import as_run
+
+if TYPE_CHECKING:
+    from catalog.facts import Kernels
 
 FACTS = load_facts(Path(__file__).parents[3] / "models_data")
 
@@ -29,6 +34,25 @@ FACTS = load_facts(Path(__file__).parents[3] / "models_data")
 def test_formats_follow_the_engines_kernels(quant: str, engine: str, formats: tuple[str, ...]) -> None:
     """llama.cpp quantises activations for every quantised type; others only where the format says so."""
     assert operand_formats(FACTS.quants[quant], FACTS.engines[engine]) == formats
+
+
+@pytest.mark.parametrize(
+    ("model", "quant", "checkpoint", "kernels", "wide"),
+    [
+        ("qwen3.6-27b", "fp8", None, None, False),
+        ("qwen3.6-27b", "fp8", None, "weight-only", True),
+        ("qwen3.6-27b", "nvfp4", None, None, True),  # NVIDIA's asks for 16-bit activations
+        ("qwen3.6-35b-a3b", "nvfp4", "RedHatAI/Qwen3.6-35B-A3B-NVFP4", None, False),
+        ("qwen3.6-35b-a3b", "nvfp4", "nvidia/Qwen3.6-35B-A3B-NVFP4", None, True),
+        ("qwen3.6-27b", "awq-int4", None, "weight-only", False),  # has no other kernels
+    ],
+)
+def test_weights_are_widened_where_kernels_or_checkpoint_say_so(
+    model: str, quant: str, checkpoint: str | None, kernels: Kernels | None, *, wide: bool
+) -> None:
+    """Marlin runs FP8 and NVFP4 in 16 bits, and so is a W4A16 checkpoint run; a format without narrow kernels always is."""
+    form = as_run(FACTS.quants[quant], checkpoint, kernels)
+    assert weight_only(FACTS.models[model], form, FACTS.engines["vllm"]) == wide
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,8 @@ def test_the_checkpoint_is_of_the_quant(ask: Callable[..., dict[str, Any]]) -> N
     """The published one where the data names it, the file of that quant for GGUF; else it is said that none is known."""
     nemotron = ask("/predict", model="nemotron-3-nano-30b-a3b", quant="nvfp4", engine="vllm")["launch"]
     assert shlex.split(nemotron)[2] == "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4"
+    evaluated = ask("/predict", model="qwen3.6-35b-a3b", quant="nvfp4", engine="vllm")["launch"]
+    assert shlex.split(evaluated)[2] == "RedHatAI/Qwen3.6-35B-A3B-NVFP4"  # whose tensors are counted
     gguf = ask("/predict", model="qwen3.6-27b", quant="ud-q4_k_xl", engine="llama.cpp")["launch"]
     assert "qwen3.6-27b-UD-Q4_K_XL.gguf" in gguf
     unknown = ask("/predict", model="qwen3-8b", quant="nvfp4", engine="vllm")["launch"]

@@ -271,6 +271,8 @@ class MeasurementOut(Answer):
     url: str
     raw_model: str | None
     raw_quant: str | None
+    checkpoint: str | None = None
+    kernels: str | None = None
     hw_variant: str | None = None
     mem_used_gb: float | None = None
     note: str | None
