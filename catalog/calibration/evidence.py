@@ -30,6 +30,8 @@ BATCH_TOOLS = ("llama-batched-bench", "llama-bench", TIMING_HARNESS)
 """Tools that decode all streams in step, after every prompt is in: no prefill interleaves."""
 TYPICAL_CONTEXT = 1024
 TYPICAL_OUTPUT = 256
+TYPICAL_PROMPT = 256
+"""What prompts are where nobody states them: questions, not documents."""
 SHORT_PROMPT = 128
 """Prompts shorter than this time the request, not the prefill."""
 OWN_NOISE = 1 / 3
@@ -190,7 +192,7 @@ def _decode(facts: Facts, row: Measurement) -> list[Lesson]:
     streams = row.concurrency or 1
     context = row.decode_kv_tokens if row.decode_kv_tokens is not None else TYPICAL_CONTEXT
     osl = row.osl or TYPICAL_OUTPUT
-    isl = row.isl if row.isl is not None else min(context, TYPICAL_CONTEXT)
+    isl = row.isl if row.isl is not None else min(context, TYPICAL_PROMPT)
     ask = Ask(isl, osl, context + osl / 2.0, streams, row.kv_dtype)
     config, interleaved, noise = config_of(facts, row), row.tool not in BATCH_TOOLS, _noise(row, "decode")
     found = []
