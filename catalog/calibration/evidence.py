@@ -109,6 +109,8 @@ def unusable(facts: Facts, row: Measurement, touched: Touched) -> str | None:
             return f"flag {name}"
         if "length" in flag.touches and touched == "prefill":
             return f"flag {name}"
+        if "prefill rate" in flag.touches and touched == "prefill" and row.ttft_ms is None:
+            return f"flag {name}"
     if row.speculation in (None, "unspecified"):
         return "speculation not known"
     if row.engine == "unknown":
@@ -209,7 +211,8 @@ def _prefill(facts: Facts, row: Measurement) -> list[Lesson]:
     ask = Ask(isl, row.osl or TYPICAL_OUTPUT, isl + (row.context_depth or 0), row.concurrency or 1, row.kv_dtype)
     config = config_of(facts, row)
     found = []
-    if row.prefill_tok_s is not None:
+    rated = not any("prefill rate" in facts.flags[name].touches for name in row.flags)
+    if row.prefill_tok_s is not None and rated:
         found.append(Lesson(row, config, ask, "prefill", math.log(isl / row.prefill_tok_s), noise, interleaved=False))
     if row.ttft_ms is not None:
         log_seconds = math.log(row.ttft_ms / 1e3)

@@ -113,12 +113,13 @@ def prefill_limit_tok_s(measurement: Measurement, facts: Facts) -> float | None:
 
 
 class Claim(NamedTuple):
-    """What a row says of its prefill, in tokens per second; the most that is possible; the flag that admits it."""
+    """What a row says of its prefill, in tokens per second; the most that is possible; the flag that admits it, and what such flags touch."""
 
     words: str
     tok_s: float
     limit: float
     flag: str
+    touching: frozenset[str]
 
 
 def impossible_prefills(measurement: Measurement, facts: Facts) -> Iterator[Claim]:
@@ -127,9 +128,11 @@ def impossible_prefills(measurement: Measurement, facts: Facts) -> Iterator[Clai
     printed = measurement.prefill_tok_s or 0.0
     first = measurement.isl / measurement.ttft_ms * 1e3 if measurement.isl and measurement.ttft_ms else 0.0
     if printed > limit:
-        yield Claim("prefill", printed, limit, "pp-exceeds-compute-peak")
+        yield Claim("prefill", printed, limit, "pp-exceeds-compute-peak", frozenset({"prefill", "prefill rate"}))
     if first > limit:
-        yield Claim("its prompt over the time to its first token,", first, limit, "prompt-cached")
+        yield Claim(
+            "its prompt over the time to its first token,", first, limit, "prompt-cached", frozenset({"prefill"})
+        )
 
 
 def peak_tflops(hardware: Hardware, quant: Quant, *, integer_kernels: bool) -> float | None:

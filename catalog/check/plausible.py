@@ -14,6 +14,7 @@ from catalog.check.findings import error, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from catalog.check.findings import Finding, Places
     from catalog.facts import Facts, Measurement
@@ -58,7 +59,7 @@ def prefill_above_peak(facts: Facts, places: Places) -> Iterator[Finding]:
     """A prefill that needs more FLOPs than the dense peak, without a flag on prefill."""
     for index, measurement in _known(facts):
         for claim in impossible_prefills(measurement, facts):
-            if not _flagged(facts, measurement, {"prefill"}):
+            if not _flagged(facts, measurement, claim.touching):
                 message = f"{claim.words} {claim.tok_s:g} tok/s is above the {claim.limit:.0f} of the dense peak: flag it {claim.flag}"
                 yield error(places.measurement(index), "prefill-above-peak", message)
 
@@ -115,6 +116,6 @@ def _fast(facts: Facts) -> Iterator[tuple[int, Measurement, float]]:
             yield index, measurement, limit
 
 
-def _flagged(facts: Facts, measurement: Measurement, touching: set[str]) -> bool:
+def _flagged(facts: Facts, measurement: Measurement, touching: AbstractSet[str]) -> bool:
     flags = (facts.flags[flag] for flag in measurement.flags if flag in facts.flags)
     return any(touching & set(flag.touches) for flag in flags)

@@ -48,7 +48,9 @@ class Flag(Record):
     """A quality flag on measurements: what it touches and one sentence on what is off."""
 
     id: Slug
-    touches: tuple[Literal["prefill", "decode", "identity", "length"], ...]
+    touches: tuple[Literal["prefill", "prefill rate", "decode", "identity", "length"], ...] = Field(
+        description="prefill rate: the printed rate alone, not the time to the first token; length: the prompt's"
+    )
     resolved: bool = Field(
         default=False, description="the row's ids already correct what its label got wrong: it may teach"
     )

@@ -40,12 +40,15 @@ def test_what_weighs_nothing_teaches_nothing(shipped: Evidence) -> None:
 
 
 def test_a_flag_touches_its_own_quantity_alone(facts: Facts, shipped: Evidence) -> None:
-    """A prefill above the compute peak leaves the decode of its row to teach."""
+    """A prefill above the compute peak leaves the decode of its row to teach, and the time to its first token."""
     weight = {(x.measurement, x.quantity): x.weight for x in shipped.teachings}
-    flagged = [row for row in facts.measurements if row.flags == ("pp-exceeds-compute-peak",)]
-    assert flagged
-    assert {weight[row.id, "prefill"] for row in flagged} == {0.0}
+    flagged = [row for row in facts.measurements if "pp-exceeds-compute-peak" in row.flags]
+    assert {weight[row.id, "prefill"] for row in flagged if row.ttft_ms is None} == {0.0}
+    flagged = [row for row in flagged if row.flags == ("pp-exceeds-compute-peak",)]
     assert all(weight[row.id, "decode"] > 0 for row in flagged if figures(row, "decode"))
+    rate = {row.id for row in facts.measurements if row.flags == ("pp-noisy-latency-subtraction",) and row.ttft_ms}
+    assert rate
+    assert {x.quantity for x in shipped.lessons if x.measurement.id in rate} & {"prefill", "ttft"} == {"ttft"}
 
 
 def test_doubts_lower_the_weight(facts: Facts, shipped: Evidence) -> None:
