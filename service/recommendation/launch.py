@@ -68,7 +68,8 @@ def _options(config: Config, kv_dtype: KvDtype, units: int, known: Mapping[str, 
     if method == "mtp" and not config.model.mtp_layers and "mtp_head" in known:
         method = "mtp_head"
     several = None if units == 1 else "multi_unit" if config.hardware.unified else "multi_gpu"
-    wanted = (f"kv_{kv_dtype}", f"quant_{config.quant.id}", method, several)
+    on_loading = None if evaluated_checkpoint(config) else f"quant_{config.quant.id}"
+    wanted = (f"kv_{kv_dtype}", on_loading, method, several)
     return [name for name in wanted if name]
 
 
@@ -91,23 +92,26 @@ def _quant_word(config: Config) -> str:
 
 
 def checkpoint(config: Config) -> str | None:
-    """The repository to load for this quant: the model's own where it is stored so or quantised on loading; else one the data names.
-
-    That is first the checkpoint whose tensors were evaluated.
-    """
+    """The repository to load for this quant: the one whose tensors were evaluated; else the model's own where it is stored so or quantised on loading; else one the data names."""
     model, quant, launch = config.model, config.quant, config.engine.launch
+    if evaluated := evaluated_checkpoint(config):
+        return evaluated
     on_loading = launch is not None and f"quant_{quant.id}" in launch.options
     if quant.family == "native" or on_loading or quant.id in model.native_quants:
         return model.hf_id
-    layout = layout_of(model, quant, config.engine.id)
-    if layout is not None and layout.model == model.id and REPOSITORY.fullmatch(layout.checkpoint):
-        return layout.checkpoint
     format_name, _, rest = quant.id.partition("-")
     words = (
         {"gguf"} if quant.family.startswith("gguf") else {format_name, rest} if quant.family == "mlx" else {format_name}
     )
     repositories = (alias for alias in model.aliases if REPOSITORY.fullmatch(alias))
     return next((name for name in repositories if words <= set(re.split(r"[^a-z0-9]+", name.lower()))), None)
+
+
+def evaluated_checkpoint(config: Config) -> str | None:
+    """The repository whose known tensors were evaluated, of the model itself; None where they are a recipe's."""
+    layout = layout_of(config.model, config.quant, config.engine.id)
+    known = layout is not None and layout.model == config.model.id and REPOSITORY.fullmatch(layout.checkpoint)
+    return layout.checkpoint if layout and known else None
 
 
 def draft_checkpoint(config: Config) -> str | None:

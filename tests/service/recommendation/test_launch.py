@@ -120,6 +120,10 @@ def test_the_checkpoint_is_of_the_quant(ask: Callable[..., dict[str, Any]]) -> N
     assert shlex.split(nemotron)[2] == "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4"
     evaluated = ask("/predict", model="qwen3.6-35b-a3b", quant="nvfp4", engine="vllm")["launch"]
     assert shlex.split(evaluated)[2] == "RedHatAI/Qwen3.6-35B-A3B-NVFP4"  # whose tensors are counted
+    ready = ask("/predict", model="nemotron-3-nano-30b-a3b", quant="fp8", engine="vllm")["launch"]
+    assert shlex.split(ready)[2] == "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-FP8"
+    assert "--quantization fp8" not in ready
+    assert "--quantization fp8" in ask("/predict", model="qwen3-8b", quant="fp8", engine="vllm")["launch"]
     gguf = ask("/predict", model="qwen3.6-27b", quant="ud-q4_k_xl", engine="llama.cpp")["launch"]
     assert "qwen3.6-27b-UD-Q4_K_XL.gguf" in gguf
     unknown = ask("/predict", model="qwen3-8b", quant="nvfp4", engine="vllm")["launch"]
