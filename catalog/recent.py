@@ -43,17 +43,20 @@ _forgets: list[Callable[[], None]] = []
 def kept_of_facts(most: int) -> Callable[[Work], Work]:
     """Keeps what a function makes of facts, for at most so many arguments, until ``forget_facts``.
 
-    Facts are told apart by identity: comparing whole records takes longer than keeping saves. Words and numbers are
-    told apart by value.
+    Facts are told apart by identity: comparing whole records takes longer than keeping saves. Words, numbers and named
+    arguments are told apart by value.
     """
 
     def keep(work: Work) -> Work:
-        kept = lru_cache(maxsize=most)(lambda *keys: work(*(key.it if type(key) is _Same else key for key in keys)))
+        def anew(*keys: Any, **named: Any) -> Any:
+            return work(*(key.it if type(key) is _Same else key for key in keys), **named)
+
+        kept = lru_cache(maxsize=most)(anew)
         _forgets.append(kept.cache_clear)
 
         @wraps(work)
-        def found(*args: Any) -> Any:
-            return kept(*(arg if isinstance(arg, str | int) else _Same(arg) for arg in args))
+        def found(*args: Any, **named: Any) -> Any:
+            return kept(*(arg if isinstance(arg, str | int) else _Same(arg) for arg in args), **named)
 
         return cast("Work", found)
 

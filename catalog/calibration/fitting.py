@@ -85,12 +85,13 @@ def _refuse_no_numbers(cases: Cases) -> None:
 
 
 def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[str, str], int], list[Ints]]:
+    """Levels with enough rows, and with one at least in which the effect counts for anything."""
     index: dict[tuple[str, str], int] = {}
     for effect in effects:
-        levels = cases.levels(effect)
-        rows = np.bincount(levels.codes, minlength=len(levels.names))
-        counted = zip(levels.names, rows.tolist(), strict=True)
-        for name in sorted(name for name, n in counted if name is not None and n >= effect.min_rows):
+        levels, acts = cases.levels(effect), np.asarray(cases.values(effect) != 0)
+        rows, acting = (np.bincount(levels.codes, each, len(levels.names)) for each in (None, acts))
+        counted = zip(levels.names, rows.tolist(), acting.tolist(), strict=True)
+        for name in sorted(name for name, n, k in counted if name is not None and n >= effect.min_rows and k):
             index[effect.name, name] = len(index)
     return index, [positions(index, effect, cases.levels(effect)) for effect in effects]
 

@@ -101,7 +101,9 @@ def as_run(quant: Quant, checkpoint: str | None, kernels: Kernels | None = None)
 @kept_of_facts(KEPT_FORMS)
 def _as_run(quant: Quant, checkpoint: str, kernels: str) -> Quant:
     layouts = sorted(quant.layouts, key=lambda layout: layout.checkpoint != checkpoint)
-    return quant.model_copy(update={"layouts": tuple(layouts), "weight_only": kernels == "weight-only"})
+    return quant.model_copy(
+        update={"layouts": tuple(layouts), "weight_only": quant.weight_only or kernels == "weight-only"}
+    )
 
 
 def weight_bytes(
