@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from catalog.prediction import Bools
 
 WORKLOAD_SLOPES = (
-    "log context", "log concurrency", "log prompt", "log tokens", "company", "served total", "served length",
+    "log context", "log concurrency", "log prompt", "log tokens", "company", "few tokens", "served total", "served length",
     *CONTENT_SLOPES.values(),
 )  # fmt: skip
 """Numbers that a question sets, 0 where it leaves them out; the other slopes are properties of the config."""

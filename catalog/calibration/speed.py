@@ -68,6 +68,9 @@ DECODE = Specification(
         Effect("device engine overhead", OVERHEADS, ("hardware", "engine family"), 0.2),
         Effect("engine compute", ("compute",), ("engine family", "kernel"), 0.4),
         Effect("device compute", ("compute",), ("hardware",), 0.4),
+        Effect("few tokens", ("compute",), ("engine family",), 0.7, slope="few tokens"),
+        Effect("few tokens kernel", ("compute",), ("engine family", "kernel"), 0.4, slope="few tokens"),
+        Effect("few tokens device", ("compute",), ("hardware", "engine family"), 0.7, slope="few tokens"),
         Effect("engine interleave", ("interleave",), ("engine family",), 0.3),
         Effect("body interleave", ("interleave",), ("body", "engine family"), 0.2),
         Effect("device link", ("link", "link latency"), ("hardware",), 2.0),
@@ -102,6 +105,13 @@ DECODE = Specification(
         Effect("engine concurrency", (TOTAL,), ("engine family",), 0.05, slope="log concurrency"),
         Effect(
             "device concurrency", (TOTAL,), ("hardware", "engine family"), 0.08, slope="log concurrency", min_rows=3
+        ),
+        Effect(
+            "device kernel concurrency",
+            (TOTAL,),
+            ("hardware", "engine family", "kernel"),
+            0.06,
+            slope="log concurrency",
         ),
         Effect("body concurrency", (TOTAL,), ("body", "engine family"), 0.04, slope="log concurrency", min_rows=3),
         Effect("body company", (TOTAL,), ("body", "engine family"), 0.05, slope="company", min_rows=3),
