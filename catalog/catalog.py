@@ -13,7 +13,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from catalog.calibration.evidence import unusable
-from catalog.calibration.situations import Config, computable, draft
+from catalog.calibration.labels import draft
+from catalog.calibration.situations import Config, computable
 from catalog.configs import ConfigKey, Existing, candidates, existing, exists
 from catalog.errors import NotComputableError, UnknownIdError
 from catalog.importers.bounded import Fields

@@ -12,7 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.calibration.situations import Config, computable, draft
+from catalog.calibration.labels import draft
+from catalog.calibration.situations import Config, computable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.calibration.evidence import measured_here
+from catalog.calibration.labels import kernel
 from catalog.calibration.prepared import Prepared, prepare
-from catalog.calibration.situations import Situations, describe, kernel
+from catalog.calibration.situations import Situations, describe
 from catalog.columns import Columns
 from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.pace import Paces, paces_of

@@ -211,8 +211,7 @@ def _prefill(facts: Facts, row: Measurement) -> list[Lesson]:
     ask = Ask(isl, row.osl or TYPICAL_OUTPUT, isl + (row.context_depth or 0), row.concurrency or 1, row.kv_dtype)
     config = config_of(facts, row)
     found = []
-    rated = not any("prefill rate" in facts.flags[name].touches for name in row.flags)
-    if row.prefill_tok_s is not None and rated:
+    if row.prefill_tok_s is not None and not facts.flagged(row, {"prefill rate"}):
         found.append(Lesson(row, config, ask, "prefill", math.log(isl / row.prefill_tok_s), noise, interleaved=False))
     if row.ttft_ms is not None:
         log_seconds = math.log(row.ttft_ms / 1e3)

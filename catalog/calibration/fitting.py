@@ -88,10 +88,11 @@ def _index_levels(effects: Sequence[Effect], cases: Cases) -> tuple[dict[tuple[s
     """Levels with enough rows, and with one at least in which the effect counts for anything."""
     index: dict[tuple[str, str], int] = {}
     for effect in effects:
-        levels, acts = cases.levels(effect), np.asarray(cases.values(effect) != 0)
-        rows, acting = (np.bincount(levels.codes, each, len(levels.names)) for each in (None, acts))
-        counted = zip(levels.names, rows.tolist(), acting.tolist(), strict=True)
-        for name in sorted(name for name, n, k in counted if name is not None and n >= effect.min_rows and k):
+        levels = cases.levels(effect)
+        rows = np.bincount(levels.codes, minlength=len(levels.names))
+        acting = np.bincount(levels.codes, cases.values(effect) != 0, minlength=len(levels.names))
+        counted = zip(levels.names, ((rows >= effect.min_rows) & (acting > 0)).tolist(), strict=True)
+        for name in sorted(name for name, told in counted if name is not None and told):
             index[effect.name, name] = len(index)
     return index, [positions(index, effect, cases.levels(effect)) for effect in effects]
 

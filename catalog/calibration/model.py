@@ -26,8 +26,8 @@ SKEWS = {TIMING_HARNESS: 0.0, "llama-batched-bench": 10.0}
 CONTEXT_SCALE = 4096.0
 PROMPT_SCALE = 2048.0
 OUTPUT_SCALE = 256.0
-LOG_FEW_TOKENS = 3.001
-"""Logarithm (base 2) of the tokens up to which llama.cpp multiplies with vector kernels: 8 (ggml-cuda/mmvq.cuh), drafts included."""
+FEW_TOKENS = 8.0
+"""Tokens of a step, drafts included, up to which llama.cpp multiplies with vector kernels (ggml-cuda/mmvq.cuh)."""
 LEARN_ROUNDS = 8
 """Steps of a fit that learn the spreads; half as many again change no figure of the evaluation."""
 
@@ -117,7 +117,7 @@ def company(situations: Situations, load: Load) -> dict[str, Floats]:
         "log concurrency": log_streams,
         "log tokens": log_tokens,
         "company": (log_tokens > 0.0).astype(float),
-        "few tokens": ((log_tokens > 0.0) & (log_tokens <= LOG_FEW_TOKENS)).astype(float),
+        "few tokens": ((log_tokens > 0.0) & (log_tokens <= np.log2(FEW_TOKENS))).astype(float),
         **ragged(load, np.zeros(())),
     }
 

@@ -5,13 +5,13 @@ Measurements and candidates go through the same description, so what one teaches
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
+from catalog.calibration.labels import draft, labels
 from catalog.columns import Columns
 from catalog.facts import Content
 from catalog.physics.attention import pair_flops
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from catalog.facts import Engine, Hardware, Model, Quant
 
 LINEAR_KINDS = frozenset({"gated_delta", "kda", "linear", "mamba2", "short_conv"})
-DEFAULT_DRAFT_TOKENS = 3
-"""Draft tokens per step where a source names a method without saying how many."""
 BLOCK_DRAFTERS = ("dflash", "dspark")
 """Drafters that propose a whole block in one pass."""
 REFERENCE_ACCEPTANCE = 0.7
@@ -45,8 +43,6 @@ PEAK_FLOPS = 1e14
 """Usual 16-bit peak: a batch keeps more multipliers less busy."""
 LEAST_PEAK_FLOPS = 1e11
 """Below any device's, for those of unknown bandwidth and peak."""
-ONE_BUILD = ("llama.cpp", "ds4")
-"""Engines that run one set of kernels; the others choose among back-ends that differ by version, flags and image."""
 REACHABLE_SHARE = 0.95
 """Of the nominal bandwidth, where no read kernel was measured: the best of any memory come near it."""
 LINK_BYTES_S = 25e9
@@ -100,7 +96,9 @@ class Situations(Columns):
     def numbers(self) -> Mapping[str, NDArray[np.float64]]:
         """What is particular to each config and scales an effect.
 
-        Logarithms of units, of its peak, of that over the peak of 16-bit floats, of width and of expert sizes; and ``acceptance``. The last is what log time gains per unit of the log odds that a draft is accepted: negative, and 0 without drafts.
+        Logarithms of units, of its peak, of that over the peak of 16-bit floats, of width and of expert sizes; whether
+        weights are widened; and ``acceptance``, what log time gains per unit of the log odds that a draft is accepted:
+        negative, and 0 without drafts. ``dense`` ones count as far as the dense weights are narrow.
         """
         shapes = self.shapes
         matrices = np.maximum(shapes.experts * shapes.moe_layers, 1.0)
@@ -153,45 +151,10 @@ class Situations(Columns):
         )
 
 
-def draft(speculation: str) -> tuple[str | None, int]:
-    """Method and draft tokens of a speculation name: mtp-5 → (mtp, 5), eagle3 → (eagle3, 3), none → (None, 0)."""
-    if speculation == "none":
-        return None, 0
-    method, _, length = speculation.rpartition("-")
-    return (method, int(length)) if method and length.isdigit() else (speculation, DEFAULT_DRAFT_TOKENS)
-
-
-def kernel(quant: Quant) -> str:
-    """The group of formats that share kernels: GGUF types by their bits, others by their family."""
-    if quant.family == "fp4":
-        return "nvfp4" if quant.id.startswith("nvfp4") else "mxfp4"
-    if quant.family.startswith("gguf"):
-        found = re.search(r"(iq|tq|q)(\d)", quant.id)
-        prefix = "legacy-" if re.fullmatch(r"q[45]_[01]", quant.id) else ""
-        return prefix + "".join(found.groups()) if found else quant.family
-    return "bf16" if quant.family == "native" else quant.family
-
-
 def reachable_bytes_s(hardware: Hardware) -> float:
     """Bytes per second of the best read kernel that was measured on the hardware; where none was, what such kernels reach."""
     nominal = hardware.bandwidth_gb_s or 0.0
     return 1e9 * max(hardware.bandwidth_measured_gb_s or (nominal * REACHABLE_SHARE,))
-
-
-def architecture(model: Model) -> str:
-    """Dense or moe, with the kind of token mixing that needs kernels of its own."""
-    kinds = {group.kind for group in model.attention}
-    special = {"gated_delta": "delta", "kda": "delta", "linear": "delta", "mamba2": "mamba", "short_conv": "conv"}
-    mixing = {special[k] for k in kinds if k in special} | ({"mla"} if kinds & {"mla", "compressed_sparse"} else set())
-    return "-".join(["moe" if model.moe else "dense", *sorted(mixing)])
-
-
-def body(model: Model) -> str:
-    """Models of the same dimensions run alike, whatever they were trained on: the name of those dimensions."""
-    if model.layers is None:
-        return model.derivative_of or model.id
-    experts = model.moe.num_experts if model.moe else 0
-    return f"{model.layers}x{model.hidden_size}x{model.intermediate_size}x{model.vocab_size}x{experts}"
 
 
 def computable(model: Model, quant: Quant, engine_id: str) -> str | None:
@@ -258,7 +221,7 @@ def describe(configs: Sequence[Config]) -> Situations:
         np.array([n for _, n in drafts], dtype=float),
         np.array([bool(m and m.startswith(BLOCK_DRAFTERS)) for m, _ in drafts], dtype=float),
         np.array([(c.engine.buffers or UNSTATED_BUFFERS).batch_tokens for c in configs], dtype=float),
-        _labels(configs, [m for m, _ in drafts]),
+        labels(configs, [m for m, _ in drafts]),
         np.log2(np.array([c.units for c in configs], dtype=float)),
         np.array([weight_only(c.model, c.quant, c.engine) for c in configs], dtype=float),
     )
@@ -277,27 +240,3 @@ def _devices(configs: Sequence[Config]) -> Devices:
         column(c.units for c in configs),
         column(c.hardware.link.bandwidth_gb_s * 1e9 if c.hardware.link else LINK_BYTES_S for c in configs),
     )
-
-
-def _labels(configs: Sequence[Config], methods: Sequence[str | None]) -> dict[str, NDArray[np.object_]]:
-    def column(values: Iterable[str | None]) -> NDArray[np.object_]:
-        out = np.empty(len(configs), dtype=object)
-        out[:] = list(values)
-        return out
-
-    return {
-        "hardware": column(c.hardware.id for c in configs),
-        "engine": column(c.engine.id for c in configs),
-        "engine family": column(c.engine.family for c in configs),
-        "kernel": column(kernel(c.quant) for c in configs),
-        "quant": column(c.quant.id for c in configs),
-        "model": column(c.model.id for c in configs),
-        "family": column(c.model.family for c in configs),
-        "body": column(body(c.model) for c in configs),
-        "architecture": column(architecture(c.model) for c in configs),
-        "config": column(c.key for c in configs),
-        "several": column("several" if c.units > 1 else None for c in configs),
-        "build": column(None if c.engine.family in ONE_BUILD else c.engine.family for c in configs),
-        "method": column(methods),
-        "speculative": column("speculative" if m else None for m in methods),
-    }

@@ -14,7 +14,6 @@ from catalog.check.findings import error, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
 
     from catalog.check.findings import Finding, Places
     from catalog.facts import Facts, Measurement
@@ -25,7 +24,7 @@ SUSPICIONS = frozenset({"spec-suspected", "tg-exceeds-weight-stream-limit", "spe
 def decode_above_ceiling(facts: Facts, places: Places) -> Iterator[Finding]:
     """Plain decode faster than the weights can be streamed, without a flag on decode or identity."""
     for index, measurement, limit in _fast(facts):
-        if measurement.speculation == "none" and not _flagged(facts, measurement, {"decode", "identity"}):
+        if measurement.speculation == "none" and not facts.flagged(measurement, {"decode", "identity"}):
             message = (
                 f"decode {measurement.decode_tok_s:g} tok/s is above the {limit:.1f} that bandwidth allows: "
                 "flag it tg-exceeds-weight-stream-limit, or name the speculation"
@@ -59,7 +58,7 @@ def prefill_above_peak(facts: Facts, places: Places) -> Iterator[Finding]:
     """A prefill that needs more FLOPs than the dense peak, without a flag on prefill."""
     for index, measurement in _known(facts):
         for claim in impossible_prefills(measurement, facts):
-            if not _flagged(facts, measurement, claim.touching):
+            if not facts.flagged(measurement, claim.touching):
                 message = f"{claim.words} {claim.tok_s:g} tok/s is above the {claim.limit:.0f} of the dense peak: flag it {claim.flag}"
                 yield error(places.measurement(index), "prefill-above-peak", message)
 
@@ -72,7 +71,7 @@ def weights_exceed_memory(facts: Facts, places: Places) -> Iterator[Finding]:
             continue
         printed = {"decode"} if measurement.decode_tok_s or measurement.decode_total_tok_s else set()
         printed |= {"prefill"} if measurement.prefill_tok_s or measurement.ttft_ms else set()
-        known = _flagged(facts, measurement, {"identity"}) or all(_flagged(facts, measurement, {x}) for x in printed)
+        known = facts.flagged(measurement, {"identity"}) or all(facts.flagged(measurement, {x}) for x in printed)
         if not known:
             weights, memory = excess.weights_bytes / 1e9, excess.memory_bytes / 1e9
             message = f"its weights ({weights:.1f} GB) exceed the {memory:.1f} GB of its units: flag it so, or name the file it was"
@@ -114,8 +113,3 @@ def _fast(facts: Facts) -> Iterator[tuple[int, Measurement, float]]:
         limit = decode_limit_tok_s(measurement, facts)
         if limit is not None and (measurement.decode_tok_s or 0.0) > limit:
             yield index, measurement, limit
-
-
-def _flagged(facts: Facts, measurement: Measurement, touching: AbstractSet[str]) -> bool:
-    flags = (facts.flags[flag] for flag in measurement.flags if flag in facts.flags)
-    return any(touching & set(flag.touches) for flag in flags)

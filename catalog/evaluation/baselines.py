@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catalog.calibration.labels import kernel
 from catalog.calibration.model import tabulate
-from catalog.calibration.situations import kernel
 from catalog.evaluation.folds import Judgement, folds
 from catalog.physics.prompts import prefill_ceiling_tok_s
 from catalog.physics.terms import decode_ceiling_tok_s

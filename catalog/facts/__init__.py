@@ -6,6 +6,8 @@ guessed here. Units stand in the names; GB is 1e9 bytes, and a field without a u
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from catalog.facts.base import (
     SLUG,
     Content,
@@ -47,6 +49,9 @@ from catalog.facts.things import (
     Moe,
     Quant,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 __all__ = [
     "SLUG",
@@ -112,3 +117,7 @@ class Facts(Record):
             and row.engine in self.engines
             and row.hardware in self.hardware
         )
+
+    def flagged(self, row: Measurement, touching: AbstractSet[str]) -> bool:
+        """Whether a flag of the measurement touches any of these; one that nobody knows touches nothing."""
+        return any(touching & set(self.flags[name].touches) for name in row.flags if name in self.flags)

@@ -93,17 +93,14 @@ def layout_of(model: Model, quant: Quant, engine_id: str) -> Layout | None:
     return None
 
 
+@kept_of_facts(KEPT_FORMS)
 def as_run(quant: Quant, checkpoint: str | None, kernels: Kernels | None = None) -> Quant:
     """A quant in the form in which somebody ran it: the checkpoint they name before the others, and the kernels they name."""
-    return _as_run(quant, checkpoint or "", kernels or "") if checkpoint or kernels else quant
-
-
-@kept_of_facts(KEPT_FORMS)
-def _as_run(quant: Quant, checkpoint: str, kernels: str) -> Quant:
+    if checkpoint is None and kernels is None:
+        return quant
     layouts = sorted(quant.layouts, key=lambda layout: layout.checkpoint != checkpoint)
-    return quant.model_copy(
-        update={"layouts": tuple(layouts), "weight_only": quant.weight_only or kernels == "weight-only"}
-    )
+    widened = quant.weight_only or kernels == "weight-only"
+    return quant.model_copy(update={"layouts": tuple(layouts), "weight_only": widened})
 
 
 def weight_bytes(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from modelpicker.wire.questions import HardwareObject
 
-from catalog.calibration.situations import draft
+from catalog.calibration.labels import draft
 from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.errors import CatalogError, NotComputableError, UnknownIdError
 from catalog.facts import Hardware

@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from catalog.calibration.situations import draft
+from catalog.calibration.labels import draft
 from catalog.physics.memory import UNSTATED_BUFFERS
 from catalog.physics.weights import layout_of, weight_bytes
 from catalog.recent import kept_of_facts
@@ -110,8 +110,9 @@ def checkpoint(config: Config) -> str | None:
 def evaluated_checkpoint(config: Config) -> str | None:
     """The repository whose known tensors were evaluated, of the model itself; None where they are a recipe's."""
     layout = layout_of(config.model, config.quant, config.engine.id)
-    known = layout is not None and layout.model == config.model.id and REPOSITORY.fullmatch(layout.checkpoint)
-    return layout.checkpoint if layout and known else None
+    if layout is None or layout.model != config.model.id:
+        return None
+    return layout.checkpoint if REPOSITORY.fullmatch(layout.checkpoint) else None
 
 
 def draft_checkpoint(config: Config) -> str | None:

@@ -44,8 +44,10 @@ def test_a_flag_touches_its_own_quantity_alone(facts: Facts, shipped: Evidence) 
     weight = {(x.measurement, x.quantity): x.weight for x in shipped.teachings}
     flagged = [row for row in facts.measurements if "pp-exceeds-compute-peak" in row.flags]
     assert {weight[row.id, "prefill"] for row in flagged if row.ttft_ms is None} == {0.0}
-    flagged = [row for row in flagged if row.flags == ("pp-exceeds-compute-peak",)]
-    assert all(weight[row.id, "decode"] > 0 for row in flagged if figures(row, "decode"))
+    rate_alone = {name for name, flag in facts.flags.items() if flag.touches == ("prefill rate",)}
+    decoding = [row for row in flagged if set(row.flags) <= rate_alone and figures(row, "decode")]
+    assert decoding
+    assert all(weight[row.id, "decode"] > 0 for row in decoding)
     rate = {row.id for row in facts.measurements if row.flags == ("pp-noisy-latency-subtraction",) and row.ttft_ms}
     assert rate
     assert {x.quantity for x in shipped.lessons if x.measurement.id in rate} & {"prefill", "ttft"} == {"ttft"}

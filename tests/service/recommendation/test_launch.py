@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.calibration.situations import draft
+from catalog.calibration.labels import draft
 from service.recommendation.launch import PLACEHOLDER, launch
 
 if TYPE_CHECKING:
