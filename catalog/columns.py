@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+Table = TypeVar("Table", bound="Columns")
 
 
 class Columns:
@@ -20,14 +24,26 @@ class Columns:
     """
 
     WHOLE: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are no columns, though they look like some."""
+    """Fields that are no columns."""
 
-    def take(self, rows: Any, **changed: Any) -> Self:
-        """The same for some of the rows, by position or as a mask; ``changed`` fields are as given."""
+    def take(self, rows: Any) -> Self:
+        """The same for some of the rows, by position or as a mask."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        taken = {name: x if name in self.WHOLE else rows_of(x, rows) for name, x in self.values().items()}
-        return type(self)(**(taken | changed))
+        return self.mapped(lambda column: rows_of(column, rows))
+
+    def few(self, rows: NDArray[np.int64]) -> Self:
+        """The same for a few rows of a large table that is asked again and again, in a quarter of the time."""
+        return self._side_by_side.take(rows)
+
+    @cached_property
+    def _side_by_side(self) -> SideBySide[Self]:
+        return SideBySide(self)
+
+    def mapped(self, of: Callable[[Any], Any]) -> Self:
+        """The same table with ``of(column)`` in each column's place."""
+        whole, given = self.WHOLE, self.values()
+        return type(self)(**{name: x if name in whole else _mapped(x, of) for name, x in given.items()})
 
     def join(self, others: Sequence[Self]) -> Self:
         """These rows, then those of others; what is no column is as here."""
@@ -41,21 +57,58 @@ class Columns:
         return {name: getattr(self, name) for name in names_of(kind)}
 
 
+class _Place(NamedTuple):
+    """Where a column stands among those of its type."""
+
+    kind: str
+    at: int
+
+
+class SideBySide(Generic[Table]):
+    """A table whose columns lie side by side: what it knows of a row is read in one place, not in a hundred."""
+
+    def __init__(self, table: Table) -> None:
+        columns: dict[str, list[NDArray[Any]]] = {}
+
+        def place(column: Any) -> Any:
+            if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.hasobject:
+                return column
+            alike = columns.setdefault(column.dtype.char, [])
+            alike.append(column)
+            return _Place(column.dtype.char, len(alike) - 1)
+
+        self._places = table.mapped(place)
+        self._rows = {kind: np.stack(alike, axis=1) for kind, alike in columns.items()}
+
+    def take(self, rows: NDArray[np.int64]) -> Table:
+        """Some rows, by position."""
+        taken = {kind: list(np.ascontiguousarray(every[rows].T)) for kind, every in self._rows.items()}
+
+        def column(of: Any) -> Any:
+            if type(of) is _Place:
+                return taken[of.kind][of.at]
+            return of.few(rows) if hasattr(of, "few") else rows_of(of, rows)
+
+        return self._places.mapped(column)
+
+
 @cache
 def names_of(kind: Any) -> tuple[str, ...]:
     """The fields of a dataclass."""
     return tuple(field.name for field in fields(kind))
 
 
-def rows_of(value: Any, rows: Any) -> Any:
-    """Some rows of a column; what is none stays."""
-    if isinstance(value, np.ndarray):
-        return value[rows] if value.ndim else value
-    if isinstance(value, tuple):
-        return tuple(value[i] for i in rows.tolist())
-    if isinstance(value, dict):
-        return {name: column[rows] for name, column in value.items()}
-    return value.take(rows) if hasattr(value, "take") else value
+def rows_of(column: Any, rows: NDArray[np.int64]) -> Any:
+    """Some rows of a column, by position."""
+    if isinstance(column, np.ndarray):
+        return column[rows] if column.ndim else column
+    return tuple([column[i] for i in rows.tolist()]) if isinstance(column, tuple) else column.take(rows)
+
+
+def _mapped(value: Any, of: Callable[[Any], Any]) -> Any:
+    if isinstance(value, Columns):
+        return value.mapped(of)
+    return {name: of(column) for name, column in value.items()} if isinstance(value, dict) else of(value)
 
 
 def _joined(values: list[Any]) -> Any:

@@ -6,12 +6,18 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from catalog.recent import Recent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from catalog.configs import ConfigKey
     from catalog.table import Candidates
 
+KEPT_SELECTIONS = 256
+"""How many selections of them are kept as tables of their own."""
 KEPT_ROWS = 10_000
 """How many stay described; then all are forgotten, and those asked for again are described anew."""
 
@@ -23,6 +29,7 @@ class Named:
         self._describe = describe
         self._tables: list[Candidates] = []
         self._place: dict[tuple[ConfigKey, int], int] = {}
+        self._taken: Recent[Candidates] = Recent(KEPT_SELECTIONS)
         self._lock = Lock()
 
     def take(self, wanted: Sequence[tuple[ConfigKey, int]]) -> Candidates:
@@ -33,7 +40,7 @@ class Named:
             new = [name for name in dict.fromkeys(wanted) if name not in self._place]
             if new:
                 first, *others = (*self._tables, *(self._describe(*name) for name in new))
-                self._tables = [first.join(others)]
+                self._tables, self._taken = [first.join(others)], Recent(KEPT_SELECTIONS)
                 self._place |= {name: len(self._place) + i for i, name in enumerate(new)}
-            table, rows = self._tables[0], tuple(self._place[name] for name in wanted)
-        return replace(table.few(rows), units=wanted[0][1])
+            table, rows, taken = self._tables[0], tuple(self._place[name] for name in wanted), self._taken
+        return taken.get(rows, lambda: replace(table.few(np.array(rows, dtype=np.int64)), units=wanted[0][1]))

@@ -17,6 +17,8 @@ from catalog.physics.sums import DECODE_SUM
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
     from catalog.calibration.prepared import Prepared
     from catalog.calibration.situations import Situations
     from catalog.physics.prompts import PromptUnits
@@ -36,6 +38,11 @@ class StepPace(Columns):
     parts: Parts
     factor: Floats
     """What multiplies the sum: effects on the whole, over the tokens that a step yields."""
+
+    @cached_property
+    def least_s(self) -> Floats:
+        """Seconds per token with nothing in any cache and no prefill in between, before what lengths add."""
+        return DECODE_SUM.total(self.parts) * self.factor
 
 
 @dataclass(frozen=True)
@@ -74,14 +81,21 @@ class Paces:
         self.step, self.ceiling, self.prompt_factor = by_streams(step), by_streams(ceiling), by_streams(prompt_factor)
         self.prompt_units, self.cache_read = cache(prompt_units), cache(cache_read)
 
-    def take(self, rows: Any) -> Paces:
+    def take(self, rows: NDArray[np.int64]) -> Paces:
         """The same for some of the configs, taken from the whole."""
+        return self._of(rows, lambda table: table.take(rows))
+
+    def few(self, rows: NDArray[np.int64]) -> Paces:
+        """The same for a few of many (see Columns)."""
+        return self._of(rows, lambda table: table.few(rows))
+
+    def _of(self, rows: NDArray[np.int64], some: Callable[[Any], Any]) -> Paces:
         return Paces(
-            lambda streams: self.step(streams).take(rows),
-            lambda streams: self.ceiling(streams).take(rows),
+            lambda streams: some(self.step(streams)),
+            lambda streams: some(self.ceiling(streams)),
             lambda streams: rows_of(self.prompt_factor(streams), rows),
-            lambda: self.prompt_units().take(rows),
-            lambda: self.cache_read().take(rows),
+            lambda: some(self.prompt_units()),
+            lambda: some(self.cache_read()),
         )
 
 

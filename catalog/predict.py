@@ -32,7 +32,10 @@ OVERHEAD_SHARE = 0.5
 BANDWIDTH, COMPUTE, OVERHEAD, LINK = range(4)
 """Positions in prediction.BOUNDS."""
 
-KEPT = frozenset({"bytes_per_step", "ceiling_tok_s", "total_bytes", "_tok_s", "_cache_bytes", "_prompt_alone"})
+KEPT = frozenset(
+    {"bytes_per_step", "ceiling_tok_s", "weights_bytes", "kv_bytes", "overhead_bytes", "total_bytes"}
+    | {"_tok_s", "_cache_bytes", "_prompt_alone"}
+)
 """What an outcome keeps of each candidate, and hands to an outcome of some of them."""
 ZERO, ONE = np.zeros(()), np.ones(())
 
@@ -105,6 +108,8 @@ class Outcome:
     @cached_property
     def single_stream_tok_s(self) -> Floats:
         """Decode speed of a stream alone."""
+        if self._alone:
+            return self._tok_s
         pace = self._candidates.paces.ceiling(1)
         ceiling = self._ceiling(pace, pace.weights_read_bytes + self._cache_bytes)
         return np.minimum(1.0 / self._step(1).token_s(), ceiling)
@@ -140,26 +145,28 @@ class Outcome:
         return self._ceiling(self._ceiling_pace, self.bytes_per_step)
 
     @cached_property
-    def without_cache_tok_s(self) -> Floats:
-        """The same if no stream had anything in its cache: what no shorter context exceeds."""
-        return self._ceiling(self._ceiling_pace, self._ceiling_pace.weights_read_bytes)
+    def at_best_tok_s(self) -> Floats:
+        """What the decode of no shorter context or prompt exceeds: nothing in the cache, no prefill in between."""
+        within = 1 << (int(np.max(self._streams)).bit_length() - 1)  # company makes no stream faster
+        lengths_factor = np.minimum(self._length_factor, np.exp(self._candidates.decode.added(self._texts)))
+        return 1.0 / (self._candidates.paces.step(within).least_s * lengths_factor)
 
     @property
     def efficiency(self) -> Floats:
         """Decode speed as a share of its ceiling."""
         return self._tok_s / self.ceiling_tok_s
 
-    @property
+    @cached_property
     def weights_bytes(self) -> Floats:
         """Weights per unit."""
         return self._memory[0]
 
-    @property
+    @cached_property
     def kv_bytes(self) -> Floats:
         """Cache and states per unit, at context + osl tokens of every stream."""
         return self._memory[1]
 
-    @property
+    @cached_property
     def overhead_bytes(self) -> Floats:
         """Scratch and run-time per unit."""
         return self._memory[2]
@@ -191,6 +198,11 @@ class Outcome:
     def _asked(self) -> Load:
         """The workload half-way through the output, all streams at work."""
         return self._load(self._halfway, self._streams)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether one stream is asked, of all candidates."""
+        return not np.ndim(self._streams) and int(self._streams) == 1
 
     @property
     def _halfway(self) -> Floats:
@@ -247,6 +259,8 @@ class Outcome:
 
     @cached_property
     def _total_tok_s(self) -> Floats:
+        if self._alone:
+            return self._tok_s
         token_s = self._at_streams([self._together_s(n) for n in self._powers])
         return np.asarray(self._streams * np.minimum(1.0 / token_s, self.ceiling_tok_s))
 

@@ -86,7 +86,7 @@ class Estimate:
     @classmethod
     def stacked(cls, figures: Sequence[Estimate]) -> Estimate:
         """Several figures of the same n rows as one, of shape (figures, n)."""
-        ceilings = [np.broadcast_to(x.ceiling, x.value.shape) for x in figures]
-        return cls(
-            np.array([x.value for x in figures]), lambda: np.array([x.log_sd for x in figures]), np.array(ceilings)
-        )
+        ceilings = np.empty((len(figures), *figures[0].value.shape))
+        for row, figure in zip(ceilings, figures, strict=True):
+            row[...] = figure.ceiling
+        return cls(np.array([x.value for x in figures]), lambda: np.array([x.log_sd for x in figures]), ceilings)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from catalog.prediction import Bools, Floats, Ints
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
-KEPT_SELECTIONS = 64
+KEPT_SELECTIONS = 256
 """How many selections of a few rows a table keeps: as many as fit in some ten megabytes."""
 MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
@@ -36,6 +36,8 @@ MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 @dataclass(frozen=True, eq=False)
 class Candidates(Columns):
     """n configs on some units of one machine. Every column has length n, in the order of ``keys``."""
+
+    WHOLE = frozenset({"hardware", "units"})
 
     hardware: Hardware
     units: int
@@ -65,9 +67,9 @@ class Candidates(Columns):
     def __len__(self) -> int:
         return len(self.keys)
 
-    def few(self, rows: tuple[int, ...]) -> Candidates:
-        """Some rows, kept for whoever selects the same: questions differ more than what their answers show."""
-        return self._selections.get(rows, lambda: self.take(np.array(rows, dtype=np.int64)))
+    def selected(self, rows: tuple[int, ...]) -> Candidates:
+        """A few rows, kept for whoever selects the same: questions differ more than what their answers show."""
+        return self._selections.get(rows, lambda: self.few(np.array(rows, dtype=np.int64)))
 
     @cached_property
     def _selections(self) -> Recent[Candidates]:
@@ -78,6 +80,12 @@ class Candidates(Columns):
         """Engines that occur, by position in ``engine_index``, each with one row of it."""
         found, rows = np.unique(self.engine_index, return_index=True)
         return dict(zip(found.tolist(), rows.tolist(), strict=True))
+
+    @cached_property
+    def attested_by_size(self) -> Ints:
+        """Rows that are measured on any number of units of this machine: the largest model first, measured as here before others."""
+        rows = np.flatnonzero(self.attested)
+        return rows[np.lexsort((rows, -self.attested[rows], -self.situations.shapes.active_params[rows]))]
 
     @cached_property
     def row_of(self) -> dict[ConfigKey, int]:

@@ -41,7 +41,7 @@ CHUNK = 256
 class Prepared(Columns):
     """Constant parts of n configs' log factors and the covariance of their coordinates."""
 
-    WHOLE = frozenset({"posterior", "coordinates", "of_terms", "onto", "kept"})
+    WHOLE = frozenset({"posterior", "coordinates", "of_terms", "onto", "columns", "amounts", "unseen", "kept"})
 
     posterior: Posterior
     factor: Mapping[str, Floats]
@@ -56,26 +56,31 @@ class Prepared(Columns):
     onto: Floats
     """(effects, coordinates): 1 where an effect acts on a coordinate."""
     columns: Ints
-    """(n, effects): the place of each config's level among the lasting effects; -1 where it was never seen."""
+    """(of the origins, effects): the place of each config's level among the lasting effects; -1 where it was never seen."""
     amounts: Floats
-    """(n, effects): what multiplies the effect; 0 where it was never seen or is absent."""
+    """(of the origins, effects): what multiplies the effect; 0 where it was never seen or is absent."""
     unseen: Floats
-    """(n, effects): variance that a level never seen brings: the spread of its kind, squared."""
+    """(of the origins, effects): variance that a level never seen brings: the spread of its kind, squared."""
     elsewhere: Mapping[str | None, Floats]
     """slope of the workload, or None → (n,): variance that the next measurement brings (its source, run and noise), per squared number."""
     scale: Floats
     """(n, 2, 2): factor on the standard deviation, of a stream's own figure and the whole's, alone and in company."""
     origin: Ints
-    """(n,): the place of each config in the table that it was first prepared with."""
+    """(n,): the place of each config in the table that it was first prepared with, whose levels are not copied."""
     kept: dict[int, Floats]
     """Covariances of coordinates by ``origin``, as far as they were asked for."""
 
     def join(self, others: Sequence[Prepared]) -> Prepared:
         """These configs, then those of others that the same posterior prepared."""
         slopes = tuple(dict.fromkeys(chain.from_iterable(part.slopes for part in (self, *others))))
-        first, *rest = (part.with_slopes(slopes) for part in (self, *others))
-        joined = Columns.join(first, rest)
-        return replace(joined, origin=np.arange(len(joined.origin)), kept={})
+        parts = [part.with_slopes(slopes) for part in (self, *others)]
+        columns, amounts, unseen = (
+            np.concatenate([getattr(part, name)[part.origin] for part in parts])
+            for name in ("columns", "amounts", "unseen")
+        )
+        joined = Columns.join(parts[0], parts[1:])
+        places = np.arange(len(joined.origin))
+        return replace(joined, columns=columns, amounts=amounts, unseen=unseen, origin=places, kept={})
 
     def with_slopes(self, slopes: tuple[tuple[str, str], ...]) -> Prepared:
         """The same with all of these slopes, 0 where there was none."""
@@ -140,20 +145,20 @@ class Prepared(Columns):
         """Covariance of one config's coordinates, of shape (c, c): no workload changes it, so it is kept."""
         place = int(self.origin[row])
         if place not in self.kept:
-            levels, amounts = self.columns[row], self.amounts[row]
+            levels, amounts = self.columns[place], self.amounts[place]
             of_effects = self.posterior.covariance[np.ix_(levels, levels)] * np.outer(amounts, amounts)
-            self.kept[place] = self.onto.T @ (of_effects + np.diag(self.unseen[row])) @ self.onto
+            self.kept[place] = self.onto.T @ (of_effects + np.diag(self.unseen[place])) @ self.onto
         return self.kept[place]
 
     def _variance(self, rows: slice, every: Floats) -> Floats:
         """Variance of the weighted coordinates of some rows: gᵀ Σ g over the levels seen, plus the spreads of the others."""
-        weights = every[rows]
+        weights, places = every[rows], self.origin[rows]
         gradient = weights @ self.onto.T
-        levels, at = np.unique(self.columns[rows], return_inverse=True)
+        levels, at = np.unique(self.columns[places], return_inverse=True)
         seen = np.zeros((len(weights), len(levels)))
-        seen[np.arange(len(weights))[:, None], at.reshape(gradient.shape)] = gradient * self.amounts[rows]
+        seen[np.arange(len(weights))[:, None], at.reshape(gradient.shape)] = gradient * self.amounts[places]
         known = ((seen @ self.posterior.covariance[np.ix_(levels, levels)]) * seen).sum(axis=1)
-        return np.asarray(known + (np.square(gradient) * self.unseen[rows]).sum(axis=1))
+        return np.asarray(known + (np.square(gradient) * self.unseen[places]).sum(axis=1))
 
 
 def _rows(values: Sequence[Floats | float], count: int) -> Floats:

@@ -79,15 +79,16 @@ class Sum:
 
     def shares_in(self, parts: Parts, terms: Mapping[str, Floats]) -> dict[str, Floats]:
         """The same of terms that are added up already."""
-        said, memory, busy = parts.streamed, _root(self._memory(parts), SHARPNESS), self._busy(parts)
+        raised = self._memory(parts)
+        memory, busy = _root(raised, SHARPNESS), self._slower(raised, parts)
         total = busy + parts.added
         by_memory, by_compute = ((x / busy) ** (SHARPNESS - 1) / total for x in (memory, parts.computed))
-        found = {name: x / total for name, x in terms.items()}
-        found |= {name: terms[name] * by_compute for name in self.computed}
-        found |= {name: terms[name] * by_memory * (said / memory) ** (LEAST_SHARPNESS - 1) for name in self.streamed}
+        by_said = by_memory * (parts.streamed / memory) ** (LEAST_SHARPNESS - 1) if self.least else by_memory
+        found = {name: terms[name] * by_compute for name in self.computed}
+        found |= {name: terms[name] * by_said for name in self.streamed}
         if self.least:
             found[self.least] = parts.least * by_memory * (parts.least / memory) ** (LEAST_SHARPNESS - 1)
-        return found
+        return found | {name: x / total for name, x in terms.items() if name not in found}
 
     def _memory(self, parts: Parts) -> Floats:
         """What is streamed, or the best read of it where that is slower, to the power of SHARPNESS."""
@@ -98,7 +99,10 @@ class Sum:
 
     def _busy(self, parts: Parts) -> Floats:
         """The slower of memory and compute."""
-        return _root(self._memory(parts) + _raised(parts.computed, SHARPNESS), SHARPNESS)
+        return self._slower(self._memory(parts), parts)
+
+    def _slower(self, memory: Floats, parts: Parts) -> Floats:
+        return _root(memory + _raised(parts.computed, SHARPNESS), SHARPNESS)
 
 
 def _sum_of(terms: Mapping[str, Floats], names: Iterable[str]) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from service.explorer.links import config_link, how
-from service.recommendation.render import rounded
+from service.recommendation.rounding import rounded
 
 if TYPE_CHECKING:
     from modelpicker.wire.answers import Interval, RecommendAnswer

@@ -12,7 +12,8 @@ from catalog.errors import NotComputableError, UnknownIdError
 from service.recommendation.asked import Asked, BadQuestionError, check_speculation, load, machine
 from service.recommendation.judge import judge
 from service.recommendation.nearest import Neighbourhood
-from service.recommendation.render import figures, rounded
+from service.recommendation.render import figures
+from service.recommendation.rounding import rounded
 
 if TYPE_CHECKING:
     from modelpicker.wire.answers import Nearest, Reason

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from modelpicker.wire.questions import RecommendQuestion
 
     from catalog.predict import Outcome
-    from catalog.prediction import Bools, Estimate, Floats
+    from catalog.prediction import Bools, Estimate, Floats, Ints
     from service.recommendation.asked import Asked
     from service.recommendation.quality import QualityColumns
 
@@ -45,7 +45,7 @@ class Limit:
     code: Code
     failed: Bools
     limit: float | str | None
-    value: Floats | None
+    value: Floats | Ints | None
     message: Callable[[int], str]
 
     def reason(self, row: int) -> Reason:
@@ -115,7 +115,7 @@ def _context(asked: Asked) -> Limit:
         "context_too_long",
         failed,
         int(np.max(wanted)),
-        limit.astype(float),
+        limit,
         lambda row: f"{wanted:,} tokens (context + osl) are asked, the model is built for {limit[row]:,}",
     )
 
@@ -144,8 +144,8 @@ def at_most(estimate: Estimate, limit: float, confidence: float) -> tuple[Bools,
 def _decode(question: RecommendQuestion, asked: Asked, outcome: Outcome) -> Iterator[Limit]:
     floor = question.min_tg
     hopeless = outcome.ceiling_tok_s < floor
-    situations = asked.candidates.situations
-    together = np.where(question.concurrency > 1, situations.devices.units, situations.devices.parallel)
+    situations, devices = asked.candidates.situations, asked.candidates.situations.devices
+    together = devices.units if question.concurrency > 1 else devices.parallel
     passed, value = at_least(outcome.decode_tok_s, floor, question.confidence)
     fitting = fits(asked, outcome)
     bandwidth = asked.hardware.bandwidth_gb_s or 0.0

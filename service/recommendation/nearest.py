@@ -7,6 +7,7 @@ context; what is too slow wants a lighter quant, a smaller model of its family, 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
     from modelpicker.wire.questions import RecommendQuestion
 
     from catalog.catalog import Catalog
+    from catalog.predict import Outcome
+    from catalog.prediction import Bools, Ints, Workload
+    from catalog.table import Candidates
 
     Attempt = Callable[[int], "Iterator[Change | Variation]"]
 
 GB = 1e9
 MORE_UNITS = (2, 4, 8, 16)
 SHORTER = (0.5, 0.25, 0.125)
+ROUNDING = 1e-9
+"""How far two ways of adding up the same may differ, as a share."""
 SMALL_CACHE = 0.05
 """Share of the weights below which a shorter context frees too little to be worth asking."""
 
@@ -124,6 +130,16 @@ class Neighbourhood:
             )
         return self._open
 
+    @cached_property
+    def _never_fast(self) -> Bools:
+        """Rows that no shorter context makes fast enough."""
+        return self._too_slow(self._judged.outcome)
+
+    @cached_property
+    def _alone_too_slow(self) -> Bools:
+        """Rows that no smaller number of streams makes fast enough."""
+        return self._judged.outcome.single_stream_tok_s * (1.0 + ROUNDING) < self._question.min_tg
+
     def _quant(self, row: int) -> Iterator[Change]:
         """The heaviest feasible quant of the same model, all else equal."""
         yield from self._other(row, "quant")
@@ -141,9 +157,10 @@ class Neighbourhood:
         config, other = self._judged.asked.candidates.configs[row], self._everything
         table, name = other.asked.candidates, getattr(config, field).id
         alike = table.alike(field, config)
-        rows = [i for i in alike[other.feasible[alike]].tolist() if getattr(table.keys[i], field) != name]
-        best = _heaviest(other, rows)
-        if best is not None:
+        feasible = alike[other.feasible[alike]].tolist()
+        rows = [i for i in feasible if getattr(table.keys[i], field) != name]
+        if rows:
+            best = _heaviest(other, rows)
             yield self._found(field, name, getattr(table.keys[best], field), other, best)
 
     def _evidence(self, row: int) -> Iterator[Change]:
@@ -152,7 +169,7 @@ class Neighbourhood:
             yield self._found("evidence", self._question.evidence, "any", self._judged, row)
 
     def _units(self, row: int) -> Iterator[Variation]:
-        """Two, four, eight or sixteen of the machine, where neither weights nor bandwidth forbid it from the start."""
+        """Two, four, eight or sixteen of the machine, where the weights find room on them."""
         before, outcome = self._judged.asked.workload.units, self._judged.outcome
         engine = self._judged.asked.candidates.configs[row].engine
         slow = not any(limit.code == "does_not_fit" for limit in self._judged.reasons(row))
@@ -160,8 +177,7 @@ class Neighbourhood:
             return
         for units in MORE_UNITS:
             more = units / before
-            room = outcome.weights_bytes[row] <= more * self._judged.asked.workload.budget_bytes
-            if more > 1 and room and outcome.ceiling_tok_s[row] * more >= self._question.min_tg:
+            if more > 1 and outcome.weights_bytes[row] <= more * self._judged.asked.workload.budget_bytes:
                 yield Variation(row, "units", before, units)
 
     def _context(self, row: int) -> Iterator[Variation]:
@@ -170,7 +186,7 @@ class Neighbourhood:
         too_long = bool(limit) and before + self._question.osl > limit
         outcome = self._judged.outcome
         small = outcome.kv_bytes[row] < SMALL_CACHE * outcome.weights_bytes[row]
-        if (small and not too_long) or outcome.without_cache_tok_s[row] < self._question.min_tg:
+        if (small and not too_long) or self._never_fast[row]:
             return
         tries = [limit - self._question.osl] if too_long else []
         for tokens in tries + [int(before * share) for share in SHORTER]:
@@ -180,6 +196,8 @@ class Neighbourhood:
     def _streams(self, row: int) -> Iterator[Variation]:
         """Fewer streams at once, halved until it holds."""
         before, streams = self._question.concurrency, self._question.concurrency // 2
+        if streams and self._alone_too_slow[row]:
+            return
         while streams >= 1:
             yield Variation(row, "concurrency", before, streams)
             streams //= 2
@@ -205,42 +223,69 @@ class Neighbourhood:
             yield self._found(field, before, loosened, self._judged, row)
 
     def _found(
-        self, change: str, before: float | str | None, after: float | str | None, judged: Judged, row: int
+        self,
+        change: str,
+        before: float | str | None,
+        after: float | str | None,
+        judged: Judged,
+        row: int,
+        units: int | None = None,
     ) -> Change:
-        """A change whose outcome is a row that was judged already."""
+        """A change whose outcome is a row that was judged already, on the units asked or others."""
         outcome = judged.outcome
-        config = config_of(judged.asked.candidates, row)
+        config = config_of(judged.asked.candidates, row, units)
         return Change(
             change, before, after, config, float(outcome.decode_tok_s.value[row]), float(outcome.total_bytes[row])
         )
 
     def _ask(self, variations: Sequence[Variation]) -> dict[Variation, Change]:
-        """Judge all variations in one pass; those that are feasible, as changes."""
-        judged, question, mine = self._judged, self._question, self._judged.asked.candidates
-        listed, before = self._catalog.facts.models, judged.asked.workload.units
-        asked = [x for x in variations if x.change != "units" or mine.keys[x.row].model in listed]
+        """Judge all variations; those that are feasible, as changes."""
+        keys, listed = self._judged.asked.candidates.keys, self._catalog.facts.models
+        more_units = [x for x in variations if x.change == "units" and keys[x.row].model in listed]
+        return self._on_more(more_units) | self._under_less([x for x in variations if x.change != "units"])
+
+    def _on_more(self, asked: Sequence[Variation]) -> dict[Variation, Change]:
+        """Those on more units that are feasible."""
+        workload, keys = self._judged.asked.workload, self._judged.asked.candidates.keys
         if not asked:
             return {}
-        if any(x.change == "units" for x in asked):
-            named = self._catalog.named(judged.asked.hardware)
-            table = named.take([(mine.keys[x.row], x.of("units", before)) for x in asked])
-        else:
-            table = mine.few(tuple(x.row for x in asked))
+        table = self._catalog.named(self._judged.asked.hardware).take([(keys[x.row], x.after) for x in asked])
+        hopeless = self._too_slow(self._catalog.predict(table, workload)).all()
+        return {} if hopeless else self._feasible(asked, table, workload)
+
+    def _under_less(self, asked: Sequence[Variation]) -> dict[Variation, Change]:
+        """Those under a shorter context or fewer streams that are feasible, judged in one pass."""
+        question, judged = self._question, self._judged
+        if not asked:
+            return {}
         contexts = np.array([x.of("context", question.context_tokens) for x in asked])
         streams = np.array([x.of("concurrency", question.concurrency) for x in asked])
         prompts = np.minimum(question.input_tokens, contexts)
-        workload = replace(judged.asked.workload, isl=prompts, context=contexts, concurrency=streams)
+        workload = replace(judged.asked.workload, isl=prompts, context=contexts, concurrency=_one_if_same(streams))
+        return self._feasible(asked, judged.asked.candidates.selected(tuple(x.row for x in asked)), workload)
+
+    def _feasible(self, asked: Sequence[Variation], table: Candidates, workload: Workload) -> dict[Variation, Change]:
+        """The feasible ones of variations that are the rows of a table."""
+        judged = self._judged
         quality = judged.quality.take([x.row for x in asked])
-        again = judge(self._catalog, question, Asked(judged.asked.hardware, workload, table), quality)
+        again = judge(self._catalog, self._question, Asked(judged.asked.hardware, workload, table), quality)
         found = {}
         for i in np.flatnonzero(again.feasible).tolist():
-            change = self._found(asked[i].change, asked[i].before, asked[i].after, again, i)
-            units = asked[i].of("units", judged.asked.workload.units)
-            found[asked[i]] = change._replace(config=change.config.model_copy(update={"units": units}))
+            change, before, after = asked[i].change, asked[i].before, asked[i].after
+            found[asked[i]] = self._found(change, before, after, again, i, asked[i].of("units", workload.units))
         return found
 
+    def _too_slow(self, outcome: Outcome) -> Bools:
+        """Rows that no shorter context makes fast enough, as the median goes: no confidence asks for less."""
+        return outcome.at_best_tok_s * (1.0 + ROUNDING) < self._question.min_tg
 
-def _heaviest(judged: Judged, rows: list[int]) -> int | None:
+
+def _one_if_same(values: Ints) -> Ints | int:
+    """A column of one number as that number, which is worked out faster."""
+    return int(values[0]) if (values == values[0]).all() else values
+
+
+def _heaviest(judged: Judged, rows: list[int]) -> int:
     """The row with the most weight bytes: the least that had to be given up. Originals before copies, then the faster."""
     weights, decode, configs = (
         judged.outcome.weights_bytes,
@@ -251,4 +296,4 @@ def _heaviest(judged: Judged, rows: list[int]) -> int | None:
     def given_up(row: int) -> tuple[bool, float, float, int]:
         return configs[row].model.derivative_of is not None, -weights[row], -decode[row], row
 
-    return min(rows, key=given_up, default=None)
+    return min(rows, key=given_up)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class QualityColumns(Columns):
     """Index 0-100 with its 80 % interval and the quant's penalty in it, per candidate; nan where unknown."""
 
+    WHOLE = frozenset({"worst"})
+
     index: Floats
     low: Floats
     high: Floats

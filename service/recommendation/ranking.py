@@ -34,7 +34,7 @@ HALF_SPEED_TOK_S = 30.0
 MATERIAL_SPEED, MATERIAL_QUALITY, MATERIAL_MEMORY = 0.2, 2.0, 0.2
 """What one variant of a model must gain over another to be worth a line of its own: share of its decode speed, points of
 quality, share of its memory. Closer than that, a prediction cannot tell them apart."""
-PART = 256
+PART = 128
 """Rows that are sorted at once."""
 NEAR_COPIES = 1
 """How many near-copies of one base (its distills, uncensored copies, re-exports) may stand beside it."""

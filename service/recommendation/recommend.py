@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +18,13 @@ from service.recommendation.nearest import Neighbourhood
 from service.recommendation.render import config_of, figures, sources
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from modelpicker.wire.questions import RecommendQuestion
 
     from catalog.catalog import Catalog
     from catalog.prediction import Floats
+    from catalog.table import Candidates
     from service.recommendation.asked import Asked
     from service.recommendation.judge import Judged
 
@@ -77,14 +81,16 @@ def _recommendations(
     catalog: Catalog, question: RecommendQuestion, considered: Considered
 ) -> tuple[Recommendation, ...]:
     """The chosen rows with their intervals, worked out for them alone."""
-    judged, rows = considered.judged, np.array(considered.chosen, dtype=np.int64)
-    few = replace(judged.asked, candidates=judged.asked.candidates.few(tuple(considered.chosen)))
-    front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), rows)
-    outcome, quality = judged.outcome.take(few.candidates, rows), judged.quality.take(rows)
-    told = figures(catalog, few, outcome, quality, question.task)
+    judged, rows = considered.judged, sorted(considered.chosen)  # a selection for whoever chose them, in whatever order
+    places = np.array(rows, dtype=np.int64)
+    few = replace(judged.asked, candidates=judged.asked.candidates.selected(tuple(rows)))
+    front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), places)
+    outcome, quality = judged.outcome.take(few.candidates, places), judged.quality.take(places)
+    fields = figures(catalog, few, outcome, quality, question.task)
     return tuple(
-        Recommendation(rank=i + 1, score=round(float(considered.scores[row]), 2), pareto=bool(front[i]), **told[i])
-        for i, row in enumerate(considered.chosen)
+        Recommendation(rank=rank, score=round(float(considered.scores[row]), 2), pareto=bool(front[i]), **fields[i])
+        for rank, row in enumerate(considered.chosen, start=1)
+        for i in (rows.index(row),)
     )
 
 
@@ -93,10 +99,11 @@ def _counts(judged: Judged) -> Counts:
     left = ~judged.feasible
     for limit in judged.limits:
         mine = left & limit.failed
-        if mine.any():
-            first[limit.code] += int(mine.sum())
-        left &= ~limit.failed
-    considered, feasible = len(judged.feasible), int(judged.feasible.sum())
+        found = int(np.count_nonzero(mine))
+        if found:
+            first[limit.code] += found
+            left ^= mine
+    considered, feasible = len(judged.feasible), int(np.count_nonzero(judged.feasible))
     return Counts(considered=considered, feasible=feasible, rejected=considered - feasible, by_reason=dict(first))
 
 
@@ -116,21 +123,22 @@ def _rejections(catalog: Catalog, question: RecommendQuestion, considered: Consi
 
 def _rejected_rows(judged: Judged, limit: int) -> list[int]:
     """Measured configs, the largest model first, then what misses by least; one per model in each part."""
-    candidates, decode = judged.asked.candidates, judged.outcome.decode_tok_s.value
-    rows = np.flatnonzero(~judged.feasible)
-    known = candidates.attested[rows]
-    measured, others = rows[known > 0], rows[known == 0]
-    size = candidates.situations.shapes.active_params
-    by_size = measured[np.lexsort((measured, -candidates.attested[measured], -size[measured]))]
-    by_miss = ranking.best_first(decode, judged.outcome, others)
-    chosen: list[int] = []
-    for part in (by_size.tolist(), by_miss):
-        seen: set[str] = set()
-        for row in part:
-            model = candidates.keys[row].model
-            if len(chosen) == limit:
-                break
-            if model not in seen:
-                seen.add(model)
-                chosen.append(row)
-    return chosen
+    candidates, rejected = judged.asked.candidates, ~judged.feasible
+
+    def misses() -> Iterator[int]:
+        others = np.flatnonzero(rejected & (candidates.attested == 0))
+        yield from ranking.best_first(judged.outcome.decode_tok_s.value, judged.outcome, others)
+
+    by_size = candidates.attested_by_size
+    measured = by_size[rejected[by_size]].tolist()
+    return list(islice(chain(*(_one_per_model(candidates, rows) for rows in (measured, misses()))), limit))
+
+
+def _one_per_model(candidates: Candidates, rows: Iterable[int]) -> Iterator[int]:
+    """The first row of each model."""
+    seen: set[str] = set()
+    for row in rows:
+        model = candidates.keys[row].model
+        if model not in seen:
+            seen.add(model)
+            yield row

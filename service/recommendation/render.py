@@ -17,9 +17,12 @@ from modelpicker.wire.answers import (
 
 from catalog.prediction import BASES, BOUNDS, Estimate
 from service.recommendation.launch import launch
+from service.recommendation.rounding import all_rounded, rounded
 from service.recommendation.why import why
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from modelpicker.wire.answers import Verdict
     from modelpicker.wire.questions import Task
 
@@ -39,11 +42,13 @@ MOST_SOURCES = 20
 KEPT_NAMES = 20_000
 SPEEDS = ("decode_tok_s", "decode_total_tok_s", "prefill_tok_s", "ttft_ms", "decode_ms", "latency_ms")
 """Figures with an interval, as outcomes and answers name them."""
+MEMORY = ("weights_bytes", "kv_bytes", "overhead_bytes", "total_bytes")
+"""Parts of the memory, likewise."""
 
 
-def config_of(candidates: Candidates, row: int) -> Config:
-    """The config as the wire names it."""
-    return _named(*candidates.keys[row], candidates.hardware.id, candidates.units)
+def config_of(candidates: Candidates, row: int, units: int | None = None) -> Config:
+    """The config as the wire names it, on the candidates' number of units or another."""
+    return _named(*candidates.keys[row], candidates.hardware.id, units or candidates.units)
 
 
 @lru_cache(maxsize=KEPT_NAMES)
@@ -60,21 +65,13 @@ def verdict(single_stream_tok_s: float, units: int) -> Verdict | None:
     return "tie" if single_stream_tok_s >= TIE_TOK_S else "loss"
 
 
-def rounded(value: float) -> float:
-    """Four significant digits: more would claim what no measurement can."""
-    return float(f"{value:.4g}")
-
-
 def intervals(outcome: Outcome) -> list[dict[str, dict[str, float]]]:
     """Of each row the figures that have one, by name; fields of an Interval each."""
     all_of = Estimate.stacked([getattr(outcome, name) for name in SPEEDS])
     ends = np.minimum(all_of.low, all_of.value), np.maximum(all_of.high, all_of.value)
-    table = np.array([all_of.value, *ends])  # (3, figures, rows)
+    table = all_rounded(np.array([all_of.value, *ends]))  # (3, figures, rows)
     return [
-        {
-            name: {"value": rounded(value), "low": rounded(low), "high": rounded(high)}
-            for name, (value, low, high) in zip(SPEEDS, row, strict=True)
-        }
+        {name: {"value": value, "low": low, "high": high} for name, (value, low, high) in zip(SPEEDS, row, strict=True)}
         for row in table.transpose(2, 1, 0).tolist()
     ]
 
@@ -136,39 +133,46 @@ def figures(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task
 ) -> list[dict[str, Any]]:
     """The fields a recommendation and a prediction share, of each row."""
+    parts = zip(intervals(outcome), _memory(asked, outcome), _roofline(outcome), strict=True)
     return [
-        {**speeds, **_figures_of(catalog, asked, outcome, quality, task, row)}
-        for row, speeds in enumerate(intervals(outcome))
+        {**speeds, "memory": memory, "roofline": roofline, **_figures_of(catalog, asked, outcome, quality, task, row)}
+        for row, (speeds, memory, roofline) in enumerate(parts)
     ]
+
+
+def _memory(asked: Asked, outcome: Outcome) -> Iterator[dict[str, int]]:
+    """Of each row the bytes per unit, by name."""
+    budget = int(asked.workload.budget_bytes)
+    for row in zip(*(getattr(outcome, name).tolist() for name in MEMORY), strict=True):
+        yield {**dict(zip(MEMORY, map(int, row), strict=True)), "budget_bytes": budget}
+
+
+def _roofline(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """Of each row what its ceiling is made of, and how near it comes."""
+    columns = (outcome.bytes_per_step, outcome.ceiling_tok_s, outcome.efficiency, outcome.bound)
+    for step, ceiling, efficiency, bound in zip(*(column.tolist() for column in columns), strict=True):
+        yield {
+            "bytes_per_step": int(step),
+            "ceiling_tok_s": rounded(ceiling),
+            "efficiency": rounded(efficiency),
+            "bound": BOUNDS[bound],
+        }
 
 
 def _figures_of(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int
 ) -> dict[str, Any]:
-    """The same but speeds and times, of one row."""
+    """The other fields, of one row."""
     candidates, config = asked.candidates, asked.candidates.configs[row]
-    found = sources(catalog, candidates, row, asked.workload)
+    measured = catalog.measurements_of(candidates.keys[row], candidates.hardware.id, candidates.units)
     return {
         "config": config_of(candidates, row),
         "verdict": verdict(float(outcome.single_stream_tok_s[row]), candidates.units),
         "basis": BASES[int(outcome.basis[row])],
-        "memory": {
-            "weights_bytes": int(outcome.weights_bytes[row]),
-            "kv_bytes": int(outcome.kv_bytes[row]),
-            "overhead_bytes": int(outcome.overhead_bytes[row]),
-            "total_bytes": int(outcome.total_bytes[row]),
-            "budget_bytes": int(asked.workload.budget_bytes),
-        },
-        "roofline": {
-            "bytes_per_step": int(outcome.bytes_per_step[row]),
-            "ceiling_tok_s": rounded(float(outcome.ceiling_tok_s[row])),
-            "efficiency": rounded(float(outcome.efficiency[row])),
-            "bound": BOUNDS[int(outcome.bound[row])],
-        },
         "quality": quality_of(catalog, quality, candidates.keys[row], task, row),
-        "sources": found,
+        "sources": sources(catalog, candidates, row, asked.workload),
         "launch": launch(config, asked.workload),
-        "why": why(asked, outcome, quality, task, row, len(found)),
+        "why": why(asked, outcome, quality, task, row, len(measured)),
     }
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from catalog.prediction import BASES, BOUNDS
 
@@ -26,13 +25,14 @@ BOUND_WORDS = {
 
 def why(asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int, found: int) -> str:
     """What a step reads, what that allows, what is reached of it, and on what evidence."""
-    step, ceiling = outcome.bytes_per_step[row] / GB, outcome.ceiling_tok_s[row]
-    value, bound = outcome.decode_tok_s.value[row], BOUND_WORDS[BOUNDS[int(outcome.bound[row])]]
+    columns = (outcome.bytes_per_step, outcome.ceiling_tok_s, outcome.decode_tok_s.value, quality.index)
+    step_bytes, ceiling, value, index = (float(column[row]) for column in columns)
+    bound = BOUND_WORDS[BOUNDS[int(outcome.bound[row])]]
     drafted = " with every draft accepted" if asked.candidates.speculative[row] else ""
     content = asked.workload.content
     written = f" of {content}" if drafted and content else ""
     speed = (
-        f"a step reads {step:.1f} GB, so {asked.hardware.name} can do at most {ceiling:.0f} tok/s{drafted}; "
+        f"A step reads {step_bytes / GB:.1f} GB, so {asked.hardware.name} can do at most {ceiling:.0f} tok/s{drafted}; "
         f"{value:.1f} are expected{written} ({bound})"
     )
     basis = BASES[int(outcome.basis[row])]
@@ -41,9 +41,6 @@ def why(asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row
         "calibrated": "from measurements of its neighbours, none of this config itself",
         "roofline": "from the roofline alone: nothing near it was measured",
     }[basis]
-    index = quality.index[row]
-    known = (
-        f"; quality for {task} is {index:.0f} of 100" if not np.isnan(index) else f"; quality for {task} is not known"
-    )
+    known = "not known" if math.isnan(index) else f"{index:.0f} of 100"
     existing = "" if asked.candidates.exists[row] else "; nobody is known to have published this config"
-    return f"{speed[0].upper()}{speed[1:]}, {evidence}{known}{existing}."
+    return f"{speed}, {evidence}; quality for {task} is {known}{existing}."

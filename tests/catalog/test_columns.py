@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,7 +10,10 @@ import pytest
 from catalog.prediction import Workload
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from catalog.catalog import Catalog
+    from catalog.columns import Columns
 
 WORKLOAD = Workload(2048, 128, 4096, 4, "auto", 1, 101e9)
 
@@ -29,11 +32,32 @@ def test_joined_rows_do_what_they_did(catalog: Catalog) -> None:
 
 
 def test_a_mask_takes_its_rows(catalog: Catalog) -> None:
-    """In their order; a changed field is as given."""
+    """In their order; what is no column stays."""
     table = catalog.candidates(catalog.hardware("dgx-spark"))
     mask = np.zeros(len(table), dtype=bool)
     mask[[4, 2]] = True
-    taken = table.take(mask, units=3)
+    taken = table.take(mask)
     assert taken.keys == (table.keys[2], table.keys[4])
-    assert taken.units == 3
     assert taken.hardware is table.hardware
+
+
+def test_a_few_rows_are_those_rows(catalog: Catalog) -> None:
+    """Read side by side, every column holds what it holds when each is read alone, of its type."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"))
+    rows = np.array([5, 900, 77, 5])
+    few, taken = table.few(rows), table.take(rows)
+    assert few.keys == taken.keys == tuple(table.keys[i] for i in rows)
+    assert few.hardware is table.hardware
+    pairs = list(zip(_leaves(few), _leaves(taken), strict=True))
+    assert len(pairs) > 100
+    for one, other in pairs:
+        assert one.dtype == other.dtype
+        assert np.array_equal(one, other)
+    there, here = (catalog.predict(x, WORKLOAD).latency_ms for x in (taken, few))
+    assert np.array_equal(here.high, there.high)
+
+
+def _leaves(table: Columns) -> list[NDArray[Any]]:
+    found: list[NDArray[Any]] = []
+    table.mapped(lambda column: found.append(column) if isinstance(column, np.ndarray) else None)
+    return found

@@ -32,8 +32,8 @@ def test_what_fails_is_not_kept() -> None:
 def test_a_selection_is_its_rows(catalog: Catalog) -> None:
     """Taken once for the same rows in the same order; another order is another selection."""
     table = catalog.candidates(catalog.hardware("dgx-spark"))
-    few, turned = table.few((5, 900, 77)), table.few((900, 5, 77))
-    assert few is table.few((5, 900, 77))
+    few, turned = table.selected((5, 900, 77)), table.selected((900, 5, 77))
+    assert few is table.selected((5, 900, 77))
     assert few.keys == tuple(table.keys[row] for row in (5, 900, 77))
     assert turned.keys == tuple(table.keys[row] for row in (900, 5, 77))
     assert np.array_equal(few.situations.shapes.layers, table.situations.shapes.layers[[5, 900, 77]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from modelpicker.wire.questions import HardwareObject, PredictQuestion, Recommen
 from catalog.prediction import Z80
 from service.recommendation.asked import resolve
 from service.recommendation.judge import judge
+from service.recommendation.nearest import ROUNDING
 from service.recommendation.predict import predict
 from service.recommendation.recommend import recommend
 
@@ -104,6 +106,18 @@ def test_more_streams_never_speed_up_one(catalog: Catalog, workload: dict[str, A
         table = resolve(catalog, question)
         speeds.append(catalog.predict(asked.candidates, table.workload).decode_tok_s.value)
     assert np.all(np.diff(np.array(speeds), axis=0) <= 1e-9)
+
+
+@MANY
+@given(workload=WORKLOADS, share=st.floats(0.01, 1.0))
+def test_no_shorter_context_exceeds_the_best(catalog: Catalog, workload: dict[str, Any], share: float) -> None:
+    """What rules a change out must hold: neither a shorter context nor a shorter prompt is faster."""
+    asked = resolve(catalog, RecommendQuestion(**workload))
+    load = asked.workload
+    best = catalog.predict(asked.candidates, load).at_best_tok_s
+    for isl, context in ((load.isl, load.context), (1, load.context), (1, max(int(load.context * share), 1))):
+        less = catalog.predict(asked.candidates, replace(load, isl=isl, context=context))
+        assert np.all(less.decode_tok_s.value <= best * (1 + ROUNDING))
 
 
 @MANY
