@@ -8,7 +8,7 @@ from catalog.recent import Recent
 from service.recommendation.compare import compare
 from service.recommendation.hardware import recommend_hardware
 from service.recommendation.predict import predict
-from service.recommendation.recommend import recommend
+from service.recommendation.recommend import consider, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ class Answers:
 
     def recommend(self, question: RecommendQuestion) -> bytes:
         """Encoded answer of /recommend."""
-        return self._once(question, lambda q: recommend(self.catalog, q).model_dump_json().encode())
+        return self._once(question, lambda q: encoded(self.catalog, q, consider(self.catalog, q)))
 
     def predict(self, question: PredictQuestion) -> bytes:
         """Encoded answer of /predict for one config."""

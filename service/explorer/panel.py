@@ -59,12 +59,12 @@ def panel(catalog: Catalog, question: RecommendQuestion, config: str) -> Panel:
     asked = Asked(hardware, workload, table)
     judged = judge(catalog, question, asked)
     feasible = bool(judged.feasible[0])
-    nearest = None if feasible else Neighbourhood(catalog, question, judged).nearest([0])[0]
+    change = None if feasible else Neighbourhood(catalog, question, judged).nearest([0])[0]
     return Panel(
         figures(catalog, asked, judged.outcome, judged.quality, question.task)[0],
         feasible,
         tuple(limit.reason(0) for limit in judged.reasons(0)),
-        nearest,
+        change and change.nearest(),
         _curves(catalog, table, workload, judged.outcome),
         len(catalog.measurements_of(key, hardware.id, question.units)),
     )

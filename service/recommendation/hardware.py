@@ -159,5 +159,6 @@ def _rejection(catalog: Catalog, tried: Tried, units: int) -> HardwareRejection:
     config, nearest = None, None
     if tried.judged is not None and tried.row >= 0:
         config = config_of(tried.judged.asked.candidates, tried.row)
-        (nearest,) = Neighbourhood(catalog, tried.question, tried.judged, everything=tried.judged).nearest([tried.row])
+        (change,) = Neighbourhood(catalog, tried.question, tried.judged, everything=tried.judged).nearest([tried.row])
+        nearest = change and change.nearest()
     return HardwareRejection(config=config, reasons=_reasons(tried), nearest=nearest, **_machine(tried, units))

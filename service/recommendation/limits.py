@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from modelpicker.wire.answers import Reason
@@ -50,8 +50,12 @@ class Limit:
 
     def reason(self, row: int) -> Reason:
         """The reason a row is turned down."""
+        return Reason(**self.fields(row))
+
+    def fields(self, row: int) -> dict[str, Any]:
+        """The same as the wire's fields."""
         value = None if self.value is None else round(float(self.value[row]), 3)
-        return Reason(code=self.code, limit=self.limit, value=value, message=self.message(row))
+        return {"code": self.code, "limit": self.limit, "value": value, "message": self.message(row)}
 
 
 def limits(question: RecommendQuestion, asked: Asked, outcome: Outcome, quality: QualityColumns) -> list[Limit]:
@@ -114,7 +118,7 @@ def _context(asked: Asked) -> Limit:
     return Limit(
         "context_too_long",
         failed,
-        int(np.max(wanted)),
+        float(np.max(wanted)),
         limit,
         lambda row: f"{wanted:,} tokens (context + osl) are asked, the model is built for {limit[row]:,}",
     )

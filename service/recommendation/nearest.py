@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from modelpicker.wire.answers import Nearest
@@ -21,13 +21,14 @@ from service.recommendation.render import config_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from modelpicker.wire.answers import Config
     from modelpicker.wire.questions import RecommendQuestion
+    from msgspec import Raw
 
     from catalog.catalog import Catalog
     from catalog.predict import Outcome
     from catalog.prediction import Bools, Ints, Workload
     from catalog.table import Candidates
+    from service.recommendation.render import SharedConfig
 
     Attempt = Callable[[int], "Iterator[Change | Variation]"]
 
@@ -46,22 +47,24 @@ class Change(NamedTuple):
     change: str
     before: float | str | None
     after: float | str | None
-    config: Config
+    config: SharedConfig
     decode_tok_s: float
     total_bytes: float
 
-    def render(self) -> Nearest:
+    def nearest(self) -> Nearest:
         """The change as the wire names it."""
-        return Nearest.model_validate(
-            {
-                "change": self.change,
-                "from": self.before,
-                "to": self.after,
-                "config": self.config,
-                "decode_tok_s": round(self.decode_tok_s, 2),
-                "total_bytes": int(self.total_bytes),
-            }
-        )
+        return Nearest.model_validate(self.fields(self.config))
+
+    def fields(self, config: SharedConfig | Raw) -> dict[str, Any]:
+        """The same as the wire's fields, the config as given."""
+        return {
+            "change": self.change,
+            "from": self.before,
+            "to": self.after,
+            "config": config,
+            "decode_tok_s": round(self.decode_tok_s, 2),
+            "total_bytes": int(self.total_bytes),
+        }
 
 
 class Variation(NamedTuple):
@@ -89,14 +92,13 @@ class Neighbourhood:
         self._judged = judged
         self._open = everything
 
-    def nearest(self, rows: Sequence[int]) -> list[Nearest | None]:
+    def nearest(self, rows: Sequence[int]) -> list[Change | None]:
         """For each row the first change, in the order of its reasons, that makes it feasible; None if there is none."""
         plans = [list(self._plan(row)) for row in rows]
         asked = self._ask([option for plan in plans for option in plan if isinstance(option, Variation)])
-        found = [
+        return [
             next(filter(None, (asked.get(x) if isinstance(x, Variation) else x for x in plan)), None) for plan in plans
         ]
-        return [change.render() if change else None for change in found]
 
     def _plan(self, row: int) -> Iterator[Change | Variation]:
         """What to try for a row, in order, up to the first change that is known to do."""

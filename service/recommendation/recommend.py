@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
-from modelpicker.wire.answers import Counts, RecommendAnswer, Recommendation, Rejection
+from modelpicker.wire.answers import Counts, RecommendAnswer
 
 from service.recommendation import ranking
 from service.recommendation.advice import advice
 from service.recommendation.asked import resolve
 from service.recommendation.judge import judge
 from service.recommendation.nearest import Neighbourhood
-from service.recommendation.render import config_of, figures, sources
+from service.recommendation.render import config_of, encoded_parts, figures, sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,16 +56,22 @@ def recommend(catalog: Catalog, question: RecommendQuestion) -> RecommendAnswer:
 
 
 def answer(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> RecommendAnswer:
-    """What was considered, as the wire tells it."""
+    """What was considered, as whoever reads the wire has it."""
+    return RecommendAnswer.model_validate_json(encoded(catalog, question, considered))
+
+
+def encoded(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> bytes:
+    """The JSON of a RecommendAnswer. Most of it is shared with other answers and encoded already."""
     judged = considered.judged
-    return RecommendAnswer(
-        request=filled_in(question, judged.asked),
-        recommendations=_recommendations(catalog, question, considered),
-        rejected=_rejections(catalog, question, considered),
-        counts=_counts(judged),
-        advice=None if judged.feasible.any() else advice(catalog, question, judged),
-        catalog_version=catalog.version,
-    )
+    fields = {
+        "request": filled_in(question, judged.asked),
+        "recommendations": _recommendations(catalog, question, considered),
+        "rejected": _rejections(catalog, question, considered),
+        "counts": dict(_counts(judged)),
+        "advice": None if judged.feasible.any() else advice(catalog, question, judged),
+        "catalog_version": catalog.version,
+    }
+    return msgspec.json.encode(fields)
 
 
 def filled_in(question: RecommendQuestion, asked: Asked) -> dict[str, object]:
@@ -77,21 +84,20 @@ def filled_in(question: RecommendQuestion, asked: Asked) -> dict[str, object]:
     }
 
 
-def _recommendations(
-    catalog: Catalog, question: RecommendQuestion, considered: Considered
-) -> tuple[Recommendation, ...]:
-    """The chosen rows with their intervals, worked out for them alone."""
-    judged, rows = considered.judged, sorted(considered.chosen)  # a selection for whoever chose them, in whatever order
+def _recommendations(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> list[dict[str, Any]]:
+    """The fields of the chosen rows, with intervals that are worked out for them alone."""
+    judged, rows = considered.judged, sorted(considered.chosen)  # in whatever order, they are one selection
     places = np.array(rows, dtype=np.int64)
     few = replace(judged.asked, candidates=judged.asked.candidates.selected(tuple(rows)))
     front = ranking.on_front(judged.outcome, judged.quality, np.flatnonzero(judged.feasible), places)
     outcome, quality = judged.outcome.take(few.candidates, places), judged.quality.take(places)
-    fields = figures(catalog, few, outcome, quality, question.task)
-    return tuple(
-        Recommendation(rank=rank, score=round(float(considered.scores[row]), 2), pareto=bool(front[i]), **fields[i])
+    told = dict(zip(rows, figures(catalog, few, outcome, quality, question.task), strict=True))
+    pareto = dict(zip(rows, front.tolist(), strict=True))
+    return [
+        encoded_parts(told[row])
+        | {"rank": rank, "score": round(float(considered.scores[row]), 2), "pareto": pareto[row]}
         for rank, row in enumerate(considered.chosen, start=1)
-        for i in (rows.index(row),)
-    )
+    ]
 
 
 def _counts(judged: Judged) -> Counts:
@@ -107,18 +113,21 @@ def _counts(judged: Judged) -> Counts:
     return Counts(considered=considered, feasible=feasible, rejected=considered - feasible, by_reason=dict(first))
 
 
-def _rejections(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> tuple[Rejection, ...]:
+def _rejections(catalog: Catalog, question: RecommendQuestion, considered: Considered) -> list[dict[str, Any]]:
+    """The fields of the rejections that are shown."""
     judged, rows = considered.judged, considered.rejected
     candidates, workload = judged.asked.candidates, judged.asked.workload
-    return tuple(
-        Rejection(
-            config=config_of(candidates, row),
-            reasons=tuple(limit.reason(row) for limit in judged.reasons(row)),
-            sources=sources(catalog, candidates, row, workload),
-            nearest=nearest,
+    return [
+        encoded_parts(
+            {
+                "config": config_of(candidates, row),
+                "reasons": [limit.fields(row) for limit in judged.reasons(row)],
+                "sources": sources(catalog, candidates, row, workload),
+                "nearest": change and change.fields(change.config.encoded),
+            }
         )
-        for row, nearest in zip(rows, Neighbourhood(catalog, question, judged).nearest(rows), strict=True)
-    )
+        for row, change in zip(rows, Neighbourhood(catalog, question, judged).nearest(rows), strict=True)
+    ]
 
 
 def _rejected_rows(judged: Judged, limit: int) -> list[int]:

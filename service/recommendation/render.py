@@ -1,19 +1,15 @@
-"""Columns to wire types, for the few rows that come back."""
+"""Columns to the wire's fields, for the few rows that come back."""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
-from modelpicker.wire.answers import (
-    Config,
-    Quality,
-    Score,
-    SourceFigure,
-)
+from modelpicker.wire.answers import Answer, Config, Quality, Score, SourceFigure
 
 from catalog.prediction import BASES, BOUNDS, Estimate
 from service.recommendation.launch import launch
@@ -46,14 +42,43 @@ MEMORY = ("weights_bytes", "kv_bytes", "overhead_bytes", "total_bytes")
 """Parts of the memory, likewise."""
 
 
-def config_of(candidates: Candidates, row: int, units: int | None = None) -> Config:
+class Shared(Answer):
+    """A part that many answers share: it is encoded once."""
+
+    @cached_property
+    def encoded(self) -> msgspec.Raw:
+        """Its JSON."""
+        return msgspec.Raw(self.model_dump_json().encode())
+
+
+class SharedConfig(Config, Shared):
+    """A config as the wire names it."""
+
+
+class SharedQuality(Quality, Shared):
+    """The quality of a model and quant for a task."""
+
+
+class SharedFigure(SourceFigure, Shared):
+    """A published measurement."""
+
+
+def encoded_parts(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a recommendation or a rejection, with what it shares in JSON."""
+    shared: dict[str, Any] = {name: fields[name].encoded for name in ("config", "quality") if name in fields}
+    return {**fields, **shared, "sources": [figure.encoded for figure in fields["sources"]]}
+
+
+def config_of(candidates: Candidates, row: int, units: int | None = None) -> SharedConfig:
     """The config as the wire names it, on the candidates' number of units or another."""
     return _named(*candidates.keys[row], candidates.hardware.id, units or candidates.units)
 
 
 @lru_cache(maxsize=KEPT_NAMES)
-def _named(model: str, quant: str, engine: str, speculation: str, hardware: str, units: int) -> Config:
-    return Config(model=model, quant=quant, engine=engine, hardware=hardware, units=units, speculation=speculation)
+def _named(model: str, quant: str, engine: str, speculation: str, hardware: str, units: int) -> SharedConfig:
+    return SharedConfig(
+        model=model, quant=quant, engine=engine, hardware=hardware, units=units, speculation=speculation
+    )
 
 
 def verdict(single_stream_tok_s: float, units: int) -> Verdict | None:
@@ -76,7 +101,7 @@ def intervals(outcome: Outcome) -> list[dict[str, dict[str, float]]]:
     ]
 
 
-def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Workload) -> tuple[SourceFigure, ...]:
+def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Workload) -> tuple[SharedFigure, ...]:
     """The published figures of that very config, digit for digit; those nearest to the asked workload first."""
     key = candidates.keys[row]
     rows = catalog.measurements_of(key, candidates.hardware.id, candidates.units)
@@ -102,7 +127,7 @@ class _Told(NamedTuple):
 
     depth: float | None
     streams: float
-    figure: SourceFigure
+    figure: SharedFigure
 
 
 def _depth(context: Any) -> float | None:
@@ -111,12 +136,12 @@ def _depth(context: Any) -> float | None:
 
 _told: WeakKeyDictionary[Catalog, dict[tuple[object, ...], list[_Told]]] = WeakKeyDictionary()
 """The measurements of each config that was asked about, made once for each catalog."""
-_qualities: WeakKeyDictionary[Catalog, dict[tuple[str, str, Task], Quality]] = WeakKeyDictionary()
+_qualities: WeakKeyDictionary[Catalog, dict[tuple[str, str, Task], SharedQuality]] = WeakKeyDictionary()
 """The quality of each listed model and quant for a task, likewise."""
 
 
-def _figure(row: Measurement) -> SourceFigure:
-    return SourceFigure(
+def _figure(row: Measurement) -> SharedFigure:
+    return SharedFigure(
         measurement=row.id,
         url=row.url,
         date=row.date,
@@ -132,12 +157,28 @@ def _figure(row: Measurement) -> SourceFigure:
 def figures(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task
 ) -> list[dict[str, Any]]:
-    """The fields a recommendation and a prediction share, of each row."""
-    parts = zip(intervals(outcome), _memory(asked, outcome), _roofline(outcome), strict=True)
+    """The fields a recommendation and a prediction share, of each row, in the wire's order."""
+    rows = zip(intervals(outcome), _memory(asked, outcome), _roofline(outcome), strict=True)
     return [
-        {**speeds, "memory": memory, "roofline": roofline, **_figures_of(catalog, asked, outcome, quality, task, row)}
-        for row, (speeds, memory, roofline) in enumerate(parts)
+        {
+            **_named_fields(asked, outcome, row),
+            **speeds,
+            "memory": memory,
+            "roofline": roofline,
+            **_evidence(catalog, asked, outcome, quality, task, row),
+        }
+        for row, (speeds, memory, roofline) in enumerate(rows)
     ]
+
+
+def _named_fields(asked: Asked, outcome: Outcome, row: int) -> dict[str, Any]:
+    """What it is: the config, its tier and what its numbers stand on."""
+    single, units = float(outcome.single_stream_tok_s[row]), asked.candidates.units
+    return {
+        "config": config_of(asked.candidates, row),
+        "verdict": verdict(single, units),
+        "basis": BASES[int(outcome.basis[row])],
+    }
 
 
 def _memory(asked: Asked, outcome: Outcome) -> Iterator[dict[str, int]]:
@@ -159,24 +200,21 @@ def _roofline(outcome: Outcome) -> Iterator[dict[str, Any]]:
         }
 
 
-def _figures_of(
+def _evidence(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int
 ) -> dict[str, Any]:
-    """The other fields, of one row."""
-    candidates, config = asked.candidates, asked.candidates.configs[row]
-    measured = catalog.measurements_of(candidates.keys[row], candidates.hardware.id, candidates.units)
+    """How good it is, who measured it, how to start it, and why it does what it does."""
+    candidates, key = asked.candidates, asked.candidates.keys[row]
+    measured = catalog.measurements_of(key, candidates.hardware.id, candidates.units)
     return {
-        "config": config_of(candidates, row),
-        "verdict": verdict(float(outcome.single_stream_tok_s[row]), candidates.units),
-        "basis": BASES[int(outcome.basis[row])],
-        "quality": quality_of(catalog, quality, candidates.keys[row], task, row),
+        "quality": quality_of(catalog, quality, key, task, row),
         "sources": sources(catalog, candidates, row, asked.workload),
-        "launch": launch(config, asked.workload),
+        "launch": launch(candidates.configs[row], asked.workload),
         "why": why(asked, outcome, quality, task, row, len(measured)),
     }
 
 
-def quality_of(catalog: Catalog, quality: QualityColumns, key: ConfigKey, task: Task, row: int) -> Quality:
+def quality_of(catalog: Catalog, quality: QualityColumns, key: ConfigKey, task: Task, row: int) -> SharedQuality:
     """Index, interval and penalty of one row, the config called ``key``, with the scores behind them; null where unknown."""
 
     def known(column: np.ndarray) -> float | None:
@@ -185,7 +223,7 @@ def quality_of(catalog: Catalog, quality: QualityColumns, key: ConfigKey, task: 
     made, name = _qualities.setdefault(catalog, {}), (key.model, key.quant, task)
     if name in made:
         return made[name]
-    told = Quality(
+    told = SharedQuality(
         index=known(quality.index),
         low=known(quality.low),
         high=known(quality.high),

@@ -17,7 +17,7 @@ from service.recommendation.asked import resolve
 from service.recommendation.judge import judge
 from service.recommendation.nearest import ROUNDING
 from service.recommendation.predict import predict
-from service.recommendation.recommend import recommend
+from service.recommendation.recommend import answer, consider, encoded, recommend
 
 if TYPE_CHECKING:
     from litestar.testing import TestClient
@@ -209,6 +209,15 @@ def test_the_nearest_change_is_feasible_when_asked(catalog: Catalog, workload: d
         judged = judge(catalog, update, resolve(catalog, update))
         keys = [k.speculation for k in judged.asked.candidates.keys]
         assert found or judged.feasible[keys.index(config.speculation)]
+
+
+@FEW
+@given(workload=WORKLOADS, limits=MORE_LIMITS)
+def test_the_encoded_answer_is_the_wire_s(catalog: Catalog, workload: dict[str, Any], limits: dict[str, Any]) -> None:
+    """Put together from parts that were encoded before, it is what the answer's own type would write."""
+    question = RecommendQuestion(**workload | limits)
+    considered = consider(catalog, question)
+    assert encoded(catalog, question, considered).decode() == answer(catalog, question, considered).model_dump_json()
 
 
 def test_the_same_question_has_the_same_answer(catalog: Catalog) -> None:
