@@ -7,6 +7,7 @@ hardware and number of units, and kept.
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -56,6 +57,11 @@ class Catalog:
     def predict(self, candidates: Candidates, workload: Workload) -> Outcome:
         """What the candidates do under the workload; see catalog.predict."""
         return Outcome(candidates, workload)
+
+    @cached_property
+    def notes(self) -> defaultdict[str, dict[Any, Any]]:
+        """What its readers make of it once and keep for as long as it lives, under names of their own."""
+        return defaultdict(dict)
 
     @cached_property
     def model_ids(self) -> tuple[str, ...]:

@@ -74,11 +74,13 @@ class Paces:
         step: Callable[[int], StepPace],
         ceiling: Callable[[int], CeilingPace],
         prompt_factor: Callable[[int], Floats],
+        company: Callable[[int], dict[str, Floats]],
         prompt_units: Callable[[], PromptUnits],
         cache_read: Callable[[], CachePace],
     ) -> None:
         by_streams = lru_cache(maxsize=KEPT_STREAMS)
         self.step, self.ceiling, self.prompt_factor = by_streams(step), by_streams(ceiling), by_streams(prompt_factor)
+        self.company = by_streams(company)
         self.prompt_units, self.cache_read = cache(prompt_units), cache(cache_read)
 
     def take(self, rows: NDArray[np.int64]) -> Paces:
@@ -94,6 +96,7 @@ class Paces:
             lambda streams: some(self.step(streams)),
             lambda streams: some(self.ceiling(streams)),
             lambda streams: rows_of(self.prompt_factor(streams), rows),
+            lambda streams: {name: rows_of(np.asarray(x), rows) for name, x in self.company(streams).items()},
             lambda: some(self.prompt_units()),
             lambda: some(self.cache_read()),
         )
@@ -116,6 +119,7 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
         step,
         lambda streams: ceiling_pace(situations, load(streams)),
         lambda streams: prompt_factor(situations, prefill, load(streams)),
+        lambda streams: company(situations, load(streams)),
         lambda: prompts.prompt_units(shapes, devices).scaled(prefill.factor),
         lambda: CachePace(decode.scaled(physics.cache_units(devices), {})),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalog.calibration.model import lengths, ragged, workload_numbers
+from catalog.calibration.model import company, lengths, ragged
 from catalog.calibration.situations import CONTENT_SLOPES
 from catalog.columns import Columns, rows_of
 from catalog.pace import ceiling_pace, prompt_factor
@@ -389,12 +389,20 @@ class Outcome:
         load = self._load(self._context, self._streams)
         terms = {**self._prompt_terms, **self._pass_terms(load), "first": ZERO}
         shares = PREFILL_SUM.shares(terms)
-        return self._candidates.prefill.spread(shares, workload_numbers(self._situations, load))
+        return self._candidates.prefill.spread(shares, self._scales(load))
 
     @cached_property
     def _decode_spread(self) -> Floats:
-        scales = workload_numbers(self._situations, self._asked) | self._texts
-        return self._candidates.decode.spread(self._decode_share, scales)
+        return self._candidates.decode.spread(self._decode_share, self._scales(self._asked) | self._texts)
+
+    def _scales(self, load: Load) -> dict[str, Floats]:
+        """The numbers that a load of the asked streams sets."""
+        together = (
+            company(self._situations, load)
+            if np.ndim(self._streams)
+            else self._candidates.paces.company(int(self._streams))
+        )
+        return {**lengths(load), **together}
 
     @cached_property
     def _decode_share(self) -> dict[str, Floats]:

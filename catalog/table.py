@@ -166,9 +166,10 @@ def _unsupported(config: Config) -> str | None:
 
 def _group(field: str, config: Config) -> tuple[str, ...]:
     """What is the same in all configs that differ in one field alone."""
-    names = {"model": config.model.id, "quant": config.quant.id, "engine": config.engine.id}
-    names[field] = config.model.family if field == "model" else ""
-    return (field, *names.values(), config.speculation)
+    model, quant, engine = config.model, config.quant.id, config.engine.id
+    if field == "model":
+        return (field, model.family, quant, engine, config.speculation)
+    return (field, model.id, engine if field == "quant" else quant, config.speculation)
 
 
 def _index(names: list[str], known: tuple[str, ...]) -> Ints:

@@ -93,12 +93,7 @@ def _version(lesson: Lesson) -> str | None:
 
 def numbers(situations: Situations, load: Load) -> dict[str, Floats]:
     """The slopes' numbers: logarithms of what a workload can scale, and what is particular to each config."""
-    return {**situations.numbers, **workload_numbers(situations, load)}
-
-
-def workload_numbers(situations: Situations, load: Load) -> dict[str, Floats]:
-    """Those that a workload decides."""
-    return {**lengths(load), **company(situations, load)}
+    return {**situations.numbers, **lengths(load), **company(situations, load)}
 
 
 def lengths(load: Load) -> dict[str, Floats]:

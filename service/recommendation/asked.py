@@ -162,8 +162,10 @@ def known_name(field: str, value: str, names: Iterable[str]) -> None:
 def matches(catalog: Catalog, question: RecommendQuestion, table: Candidates) -> Bools:
     """Rows that every filter lets through."""
     keep = np.ones(len(table), dtype=bool)
-    keep &= _named(question.quant, catalog.quant_ids, table.quant_index)
-    keep &= _named(question.engine, catalog.engine_ids, table.engine_index)
+    if question.quant:
+        keep &= np.isin(table.quant_index, [catalog.quant_ids.index(name) for name in question.quant])
+    if question.engine:
+        keep &= np.isin(table.engine_index, [catalog.engine_ids.index(name) for name in question.engine])
     wanted = _wanted_models(catalog, question)
     if wanted is not None and not question.models:
         keep &= np.append(wanted, False)[table.model_index]
@@ -172,12 +174,6 @@ def matches(catalog: Catalog, question: RecommendQuestion, table: Candidates) ->
     elif question.speculation == "only":
         keep &= table.speculative
     return keep
-
-
-def _named(names: tuple[str, ...], known: tuple[str, ...], index: np.ndarray) -> Bools:
-    if not names:
-        return np.ones(len(index), dtype=bool)
-    return np.asarray(np.isin(index, [known.index(name) for name in names]))
 
 
 def _wanted_models(catalog: Catalog, question: RecommendQuestion) -> Bools | None:

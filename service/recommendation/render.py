@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -103,23 +102,27 @@ def intervals(outcome: Outcome) -> list[dict[str, dict[str, float]]]:
 
 def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Workload) -> tuple[SharedFigure, ...]:
     """The published figures of that very config, digit for digit; those nearest to the asked workload first."""
-    key = candidates.keys[row]
-    rows = catalog.measurements_of(key, candidates.hardware.id, candidates.units)
-    if not rows:
-        return ()
-    made, name = _told.setdefault(catalog, {}), (*key, candidates.hardware.id, candidates.units)
-    if name not in made:
-        made[name] = [
-            _Told(_depth(m.decode_kv_tokens), math.log2(m.concurrency or 1), _figure(m))
-            for m in sorted(rows, key=lambda m: m.id)
-        ]
     depth, streams = _depth(workload.context) or 0.0, math.log2(workload.concurrency)
 
     def distance(told: _Told) -> float:
         away = 0.0 if told.depth is None else abs(told.depth - depth)
         return away + 2.0 * abs(told.streams - streams)
 
-    return tuple(told.figure for told in sorted(made[name], key=distance)[:MOST_SOURCES])
+    nearest = sorted(_measured(catalog, candidates, row), key=distance)[:MOST_SOURCES]
+    return tuple([told.figure for told in nearest])
+
+
+def _measured(catalog: Catalog, candidates: Candidates, row: int) -> list[_Told]:
+    """All measurements of that very config."""
+    made: dict[tuple[object, ...], list[_Told]] = catalog.notes["measurements"]
+    key, place = candidates.keys[row], (candidates.hardware.id, candidates.units)
+    name = (*key, *place)
+    if name not in made:
+        made[name] = [
+            _Told(_depth(m.decode_kv_tokens), math.log2(m.concurrency or 1), _figure(m))
+            for m in sorted(catalog.measurements_of(key, *place), key=lambda m: m.id)
+        ]
+    return made[name]
 
 
 class _Told(NamedTuple):
@@ -132,12 +135,6 @@ class _Told(NamedTuple):
 
 def _depth(context: Any) -> float | None:
     return None if context is None else math.log2(context + 1024)
-
-
-_told: WeakKeyDictionary[Catalog, dict[tuple[object, ...], list[_Told]]] = WeakKeyDictionary()
-"""The measurements of each config that was asked about, made once for each catalog."""
-_qualities: WeakKeyDictionary[Catalog, dict[tuple[str, str, Task], SharedQuality]] = WeakKeyDictionary()
-"""The quality of each listed model and quant for a task, likewise."""
 
 
 def _figure(row: Measurement) -> SharedFigure:
@@ -204,13 +201,12 @@ def _evidence(
     catalog: Catalog, asked: Asked, outcome: Outcome, quality: QualityColumns, task: Task, row: int
 ) -> dict[str, Any]:
     """How good it is, who measured it, how to start it, and why it does what it does."""
-    candidates, key = asked.candidates, asked.candidates.keys[row]
-    measured = catalog.measurements_of(key, candidates.hardware.id, candidates.units)
+    candidates, measured = asked.candidates, len(_measured(catalog, asked.candidates, row))
     return {
-        "quality": quality_of(catalog, quality, key, task, row),
+        "quality": quality_of(catalog, quality, candidates.keys[row], task, row),
         "sources": sources(catalog, candidates, row, asked.workload),
         "launch": launch(candidates.configs[row], asked.workload),
-        "why": why(asked, outcome, quality, task, row, len(measured)),
+        "why": why(asked, outcome, quality, task, row, measured),
     }
 
 
@@ -220,7 +216,8 @@ def quality_of(catalog: Catalog, quality: QualityColumns, key: ConfigKey, task: 
     def known(column: np.ndarray) -> float | None:
         return None if np.isnan(column[row]) else round(float(column[row]), 1)
 
-    made, name = _qualities.setdefault(catalog, {}), (key.model, key.quant, task)
+    made: dict[tuple[str, str, Task], SharedQuality] = catalog.notes["qualities"]
+    name = (key.model, key.quant, task)
     if name in made:
         return made[name]
     told = SharedQuality(
