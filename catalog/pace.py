@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from catalog.physics.prompts import PromptUnits
     from catalog.physics.sums import Parts
     from catalog.physics.terms import Load
-    from catalog.prediction import Floats
+    from catalog.prediction import Floats, Ints
 
 KEPT_STREAMS = 16
 """Numbers of streams that a table keeps its paces for: all powers of two that can be asked for, and a few between."""
@@ -66,6 +66,25 @@ class CachePace(Columns):
         return DECODE_SUM.fold(self.terms)
 
 
+@dataclass(frozen=True)
+class PromptPace:
+    """What prompts of n configs are made of: of one config of each kind, and which kind each of the n is, (n,)."""
+
+    units: PromptUnits
+    situations: Situations
+    kind: Ints
+
+    def take(self, rows: NDArray[np.int64]) -> PromptPace:
+        """The same for some of the configs."""
+        fewer = PromptPace(self.units, self.situations, self.kind[rows])
+        return fewer if len(rows) > len(self.units.request) else fewer.each()
+
+    def each(self) -> PromptPace:
+        """The same, each config a kind of its own."""
+        places = np.arange(len(self.kind))
+        return PromptPace(self.units.take(self.kind), self.situations.take(self.kind), places)
+
+
 class Paces:
     """Paces of n configs: each is worked out when it is first asked for, and kept; by streams, those asked for last."""
 
@@ -75,13 +94,13 @@ class Paces:
         ceiling: Callable[[int], CeilingPace],
         prompt_factor: Callable[[int], Floats],
         company: Callable[[int], dict[str, Floats]],
-        prompt_units: Callable[[], PromptUnits],
+        prompts: Callable[[], PromptPace],
         cache_read: Callable[[], CachePace],
     ) -> None:
         by_streams = lru_cache(maxsize=KEPT_STREAMS)
         self.step, self.ceiling, self.prompt_factor = by_streams(step), by_streams(ceiling), by_streams(prompt_factor)
         self.company = by_streams(company)
-        self.prompt_units, self.cache_read = cache(prompt_units), cache(cache_read)
+        self.prompts, self.cache_read = cache(prompts), cache(cache_read)
 
     def take(self, rows: NDArray[np.int64]) -> Paces:
         """The same for some of the configs, taken from the whole."""
@@ -97,7 +116,7 @@ class Paces:
             lambda streams: some(self.ceiling(streams)),
             lambda streams: rows_of(self.prompt_factor(streams), rows),
             lambda streams: {name: rows_of(np.asarray(x), rows) for name, x in self.company(streams).items()},
-            lambda: some(self.prompt_units()),
+            lambda: self.prompts().take(rows),
             lambda: some(self.cache_read()),
         )
 
@@ -120,9 +139,20 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
         lambda streams: ceiling_pace(situations, load(streams)),
         lambda streams: prompt_factor(situations, prefill, load(streams)),
         lambda streams: company(situations, load(streams)),
-        lambda: prompts.prompt_units(shapes, devices).scaled(prefill.factor),
+        lambda: prompt_pace(situations, prompts.prompt_units(shapes, devices).scaled(prefill.factor)),
         lambda: CachePace(decode.scaled(physics.cache_units(devices), {})),
     )
+
+
+def prompt_pace(situations: Situations, units: PromptUnits) -> PromptPace:
+    """Of configs whose prompts are made of these units. Drafts, for one, make no difference: there are few kinds."""
+    shapes = situations.shapes
+    of_shapes = (shapes.kv_window_tokens, shapes.kv_sparse_tokens, shapes.log_unrouted_share)
+    told = np.stack([*units.values().values(), *of_shapes, situations.batch_tokens], axis=1)
+    kinds: dict[bytes, int] = {}
+    kind = np.array([kinds.setdefault(row.tobytes(), len(kinds)) for row in told], dtype=np.int64)
+    _, first = np.unique(kind, return_index=True)
+    return PromptPace(units.take(first), situations.take(first), kind)
 
 
 def ceiling_pace(situations: Situations, load: Load) -> CeilingPace:

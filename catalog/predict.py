@@ -21,7 +21,7 @@ from catalog.physics.sums import DECODE_SUM, PREFILL_SUM
 from catalog.prediction import Estimate, Workload
 
 if TYPE_CHECKING:
-    from catalog.pace import CeilingPace
+    from catalog.pace import CeilingPace, PromptPace
     from catalog.physics.sums import Parts
     from catalog.physics.terms import Load
     from catalog.prediction import Floats, Ints
@@ -34,7 +34,7 @@ BANDWIDTH, COMPUTE, OVERHEAD, LINK = range(4)
 
 KEPT = frozenset(
     {"bytes_per_step", "ceiling_tok_s", "weights_bytes", "kv_bytes", "overhead_bytes", "total_bytes"}
-    | {"_tok_s", "_cache_bytes", "_prompt_alone"}
+    | {"_tok_s", "_cache_bytes"}
 )
 """What an outcome keeps of each candidate, and hands to an outcome of some of them."""
 ZERO, ONE = np.zeros(()), np.ones(())
@@ -313,14 +313,14 @@ class Outcome:
 
     def _prompt_beside(self, streams: int | Floats) -> Prompt:
         load = self._load(self._context, streams)
-        parts = self._prompt_alone.plus(PREFILL_SUM.fold(self._pass_terms(load)))
         factor = (
             self._candidates.paces.prompt_factor(streams)
             if isinstance(streams, int)
             else prompt_factor(self._situations, self._candidates.prefill, load)
         )
         effects = np.exp(self._candidates.prefill.added(lengths(load)))
-        return Prompt(PREFILL_SUM.total(parts), factor * effects, self._least_prompt_s)
+        alone_s = PREFILL_SUM.seconds(self._prompt_terms(streams))[self._prompts_made_of.kind]
+        return Prompt(alone_s, factor * effects, self._least_prompt_s)
 
     @cached_property
     def _prompt_asked(self) -> Prompt:
@@ -328,17 +328,16 @@ class Outcome:
         return self._prompt_beside(self._streams) if np.ndim(self._streams) else self._prompt(int(self._streams))
 
     @cached_property
-    def _prompt_alone(self) -> Parts:
-        """What of a prefill does not depend on who waits beside it."""
-        return PREFILL_SUM.fold(self._prompt_terms)
+    def _prompts_made_of(self) -> PromptPace:
+        """What prompts are made of, by kind; where each config has a load of its own, it is a kind of its own."""
+        made_of = self._candidates.paces.prompts()
+        return made_of.each() if any(map(np.ndim, (self._isl, self._context, self._streams))) else made_of
 
-    @cached_property
-    def _prompt_terms(self) -> dict[str, Floats]:
-        units = self._candidates.paces.prompt_units()
-        return prompts.prompt_terms(units, self._situations.shapes, self._load(self._context, 1))
-
-    def _pass_terms(self, load: Load) -> dict[str, Floats]:
-        return prompts.pass_terms(self._candidates.paces.prompt_units(), self._situations.shapes, load)
+    def _prompt_terms(self, streams: int | Floats) -> dict[str, Floats]:
+        """Terms of one request's share in a prefill while so many wait together, of each kind."""
+        units, situations = self._prompts_made_of.units, self._prompts_made_of.situations
+        load = situations.load(self._isl, self._osl, self._context, streams, self._kv_bytes_per_value)
+        return prompts.request_terms(units, situations.shapes, load)
 
     @cached_property
     def _least_prompt_s(self) -> Floats:
@@ -386,10 +385,11 @@ class Outcome:
 
     @cached_property
     def _prefill_spread(self) -> Floats:
-        load = self._load(self._context, self._streams)
-        terms = {**self._prompt_terms, **self._pass_terms(load), "first": ZERO}
-        shares = PREFILL_SUM.shares(terms)
-        return self._candidates.prefill.spread(shares, self._scales(load))
+        shares = PREFILL_SUM.shares(self._prompt_terms(self._streams))
+        each = {term: share[self._prompts_made_of.kind] for term, share in shares.items()}
+        return self._candidates.prefill.spread(
+            {**each, "first": ZERO}, self._scales(self._load(self._context, self._streams))
+        )
 
     @cached_property
     def _decode_spread(self) -> Floats:

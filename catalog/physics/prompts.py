@@ -33,9 +33,7 @@ def prefill_ceiling_tok_s(shapes: Shapes, devices: Devices) -> Floats:
 
 def prefill_terms(shapes: Shapes, devices: Devices, load: Load, first: Floats) -> dict[str, Floats]:
     """Terms of one request's share in a prefill; ``first`` is 1 where the time to the first token is meant."""
-    units = prompt_units(shapes, devices)
-    terms = {**prompt_terms(units, shapes, load), **pass_terms(units, shapes, load)}
-    return terms | {"first": first * FIRST_SECONDS}
+    return {**request_terms(prompt_units(shapes, devices), shapes, load), "first": first * FIRST_SECONDS}
 
 
 def prefills_waited_for(load: Load) -> Floats:
@@ -90,6 +88,11 @@ def prompt_units(shapes: Shapes, devices: Devices) -> PromptUnits:
         read_experts=shapes.expert_bytes / bandwidth,
         layer_pass=shapes.layers * 10.0 * LAYER_SECONDS,
     )
+
+
+def request_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:
+    """Terms of one request's share in a prefill, its first token apart."""
+    return {**prompt_terms(units, shapes, load), **pass_terms(units, shapes, load)}
 
 
 def prompt_terms(units: PromptUnits, shapes: Shapes, load: Load) -> dict[str, Floats]:
