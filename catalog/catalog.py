@@ -13,6 +13,8 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from catalog.calibration.evidence import unusable
 from catalog.calibration.labels import draft
 from catalog.calibration.situations import Config, computable
@@ -22,14 +24,15 @@ from catalog.importers.bounded import Fields
 from catalog.importers.config_json import Naming, model_from_fields, slug
 from catalog.named import Named
 from catalog.predict import Outcome
+from catalog.recent import Recent
 from catalog.table import Candidates, tabulate_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from catalog.calibration.model import SpeedModel
     from catalog.facts import Engine, Facts, Hardware, Measurement, Model, Quant
-    from catalog.prediction import Workload
+    from catalog.prediction import Bools, Workload
     from catalog.quality.table import QualityTable
 
 T = TypeVar("T")
@@ -37,6 +40,8 @@ UNLISTED = "unlisted"
 """Family, and start of the id, of a model that came with a question."""
 KEPT_TABLES = 32
 """How many (hardware, units) tables stay in memory; the least recently asked leaves first."""
+KEPT_FILTERED = 16
+"""How many parts of tables that filters leave stay in memory, likewise."""
 
 
 @dataclass(repr=False, eq=False)
@@ -48,6 +53,7 @@ class Catalog:
     speed: SpeedModel
     quality: QualityTable
     _tables: dict[tuple[str, int], Candidates] = field(default_factory=dict, repr=False)
+    _filtered: Recent[Candidates] = field(default_factory=lambda: Recent(KEPT_FILTERED), repr=False)
     _named: dict[str, Named] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -147,6 +153,20 @@ class Catalog:
                 while len(self._tables) > KEPT_TABLES:
                     self._tables.pop(next(iter(self._tables)))
         return table
+
+    def filtered(self, table: Candidates, filters: Hashable, keep: Callable[[], Bools]) -> Candidates:
+        """The rows of a table that ``keep`` says, kept for whoever sets the same filters on the same listed machine.
+
+        ``filters`` names them; None: they are not kept.
+        """
+
+        def some() -> Candidates:
+            kept = keep()
+            return table if kept.all() else table.take(np.flatnonzero(kept))
+
+        place = (table.hardware.id, table.units)
+        listed = self._tables.get(place) is table
+        return self._filtered.get((*place, filters), some) if listed and filters is not None else some()
 
     def of_model(self, model_id: str, hardware: Hardware, units: int = 1) -> Candidates:
         """The configs of one model alone, for questions that ask about it on many machines. Not kept."""

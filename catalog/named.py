@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.recent import Recent
+from catalog.table import KEPT_SELECTIONS, kept_selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from catalog.configs import ConfigKey
     from catalog.table import Candidates
 
-KEPT_SELECTIONS = 256
-"""How many selections of them are kept as tables of their own."""
 KEPT_ROWS = 10_000
 """How many stay described; then all are forgotten, and those asked for again are described anew."""
 
@@ -43,4 +42,8 @@ class Named:
                 self._tables, self._taken = [first.join(others)], Recent(KEPT_SELECTIONS)
                 self._place |= {name: len(self._place) + i for i, name in enumerate(new)}
             table, rows, taken = self._tables[0], tuple(self._place[name] for name in wanted), self._taken
-        return taken.get(rows, lambda: replace(table.few(np.array(rows, dtype=np.int64)), units=wanted[0][1]))
+
+        def select() -> Candidates:
+            return replace(table.few(np.array(rows, dtype=np.int64)), units=wanted[0][1])
+
+        return kept_selection(taken, rows, select)

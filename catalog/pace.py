@@ -40,7 +40,7 @@ class StepPace(Columns):
     """What multiplies the sum: effects on the whole, over the tokens that a step yields."""
 
     @cached_property
-    def least_s(self) -> Floats:
+    def emptied_s(self) -> Floats:
         """Seconds per token with nothing in any cache and no prefill in between, before what lengths add."""
         return DECODE_SUM.total(self.parts) * self.factor
 
@@ -128,8 +128,12 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
     def load(streams: int) -> Load:
         return situations.load(1, 1, 1, streams, 0.0)
 
+    @lru_cache(maxsize=KEPT_STREAMS)
+    def together(streams: int) -> dict[str, Floats]:
+        return company(situations, load(streams))
+
     def step(streams: int) -> StepPace:
-        scales = company(situations, load(streams))
+        scales = together(streams)
         terms = decode.scaled(physics.step_terms(shapes, devices, load(streams)), scales)
         factor = np.exp(decode.log_total + decode.added(scales)) / situations.accepted
         return StepPace(terms, DECODE_SUM.fold(terms), factor)
@@ -137,8 +141,8 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
     return Paces(
         step,
         lambda streams: ceiling_pace(situations, load(streams)),
-        lambda streams: prompt_factor(situations, prefill, load(streams)),
-        lambda streams: company(situations, load(streams)),
+        lambda streams: prompt_factor(prefill, together(streams)),
+        together,
         lambda: prompt_pace(situations, prompts.prompt_units(shapes, devices).scaled(prefill.factor)),
         lambda: CachePace(decode.scaled(physics.cache_units(devices), {})),
     )
@@ -165,6 +169,6 @@ def ceiling_pace(situations: Situations, load: Load) -> CeilingPace:
     )
 
 
-def prompt_factor(situations: Situations, prefill: Prepared, load: Load) -> Floats:
-    """What multiplies the seconds of a prompt under a load, before its lengths are looked at: effects on the whole."""
-    return np.asarray(np.exp(prefill.log_total + prefill.added(company(situations, load))))
+def prompt_factor(prefill: Prepared, scales: Mapping[str, Floats]) -> Floats:
+    """What multiplies the seconds of a prompt in company, before its lengths are looked at: effects on the whole."""
+    return np.asarray(np.exp(prefill.log_total + prefill.added(scales)))

@@ -32,10 +32,8 @@ OVERHEAD_SHARE = 0.5
 BANDWIDTH, COMPUTE, OVERHEAD, LINK = range(4)
 """Positions in prediction.BOUNDS."""
 
-KEPT = frozenset(
-    {"bytes_per_step", "ceiling_tok_s", "weights_bytes", "kv_bytes", "overhead_bytes", "total_bytes"}
-    | {"_tok_s", "_cache_bytes"}
-)
+MEMORY = ("weights_bytes", "kv_bytes", "overhead_bytes", "total_bytes")
+KEPT = frozenset({"bytes_per_step", "ceiling_tok_s", "_tok_s", "_cache_bytes", *MEMORY})
 """What an outcome keeps of each candidate, and hands to an outcome of some of them."""
 ZERO, ONE = np.zeros(()), np.ones(())
 
@@ -147,9 +145,9 @@ class Outcome:
     @cached_property
     def at_best_tok_s(self) -> Floats:
         """What the decode of no shorter context or prompt exceeds: nothing in the cache, no prefill in between."""
-        within = 1 << (int(np.max(self._streams)).bit_length() - 1)  # company makes no stream faster
+        within = 1 << (int(np.min(self._streams)).bit_length() - 1)  # company makes no stream faster
         lengths_factor = np.minimum(self._length_factor, np.exp(self._candidates.decode.added(self._texts)))
-        return 1.0 / (self._candidates.paces.step(within).least_s * lengths_factor)
+        return 1.0 / (self._candidates.paces.step(within).emptied_s * lengths_factor)
 
     @property
     def efficiency(self) -> Floats:
@@ -316,7 +314,7 @@ class Outcome:
         factor = (
             self._candidates.paces.prompt_factor(streams)
             if isinstance(streams, int)
-            else prompt_factor(self._situations, self._candidates.prefill, load)
+            else prompt_factor(self._candidates.prefill, company(self._situations, load))
         )
         effects = np.exp(self._candidates.prefill.added(lengths(load)))
         alone_s = PREFILL_SUM.seconds(self._prompt_terms(streams))[self._prompts_made_of.kind]

@@ -19,7 +19,7 @@ from catalog.physics.memory import Footprint, columns, footprint
 from catalog.recent import Recent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from catalog.calibration.situations import Config
     from catalog.catalog import Catalog
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from catalog.prediction import Bools, Floats, Ints
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
-KEPT_SELECTIONS = 256
-"""How many selections of a few rows a table keeps: as many as fit in some ten megabytes."""
+KEPT_SELECTIONS, KEPT_ROWS = 256, 32
+"""How many selections a table keeps, and of how many rows at most: as many as fit in some ten megabytes."""
 MEASURED, CALIBRATED, ROOFLINE = 0, 1, 2
 """Positions in prediction.BASES."""
 
@@ -69,7 +69,7 @@ class Candidates(Columns):
 
     def selected(self, rows: tuple[int, ...]) -> Candidates:
         """A few rows, kept for whoever selects the same: questions differ more than what their answers show."""
-        return self._selections.get(rows, lambda: self.few(np.array(rows, dtype=np.int64)))
+        return kept_selection(self._selections, rows, lambda: self.few(np.array(rows, dtype=np.int64)))
 
     @cached_property
     def _selections(self) -> Recent[Candidates]:
@@ -113,6 +113,11 @@ class Candidates(Columns):
     def unsupported_reason(self, row: int) -> str:
         """Why the engine cannot run this config here, in a sentence."""
         return _unsupported(self.configs[row]) or ""
+
+
+def kept_selection(kept: Recent[Candidates], rows: tuple[int, ...], select: Callable[[], Candidates]) -> Candidates:
+    """A selection, kept if it is small."""
+    return kept.get(rows, select) if len(rows) <= KEPT_ROWS else select()
 
 
 def tabulate_configs(catalog: Catalog, configs: list[Config], hardware: Hardware, units: int) -> Candidates:

@@ -67,7 +67,7 @@ class PromptUnits(Columns):
 
     def scaled(self, factor: Mapping[str, Floats]) -> PromptUnits:
         """Each times the factor on its term, which its name begins with."""
-        return PromptUnits(**{name: x * factor[name.partition("_")[0]] for name, x in vars(self).items()})
+        return PromptUnits(**{name: x * factor[name.partition("_")[0]] for name, x in self.values().items()})
 
 
 def prompt_units(shapes: Shapes, devices: Devices) -> PromptUnits:

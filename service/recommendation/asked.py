@@ -103,8 +103,7 @@ def resolve(catalog: Catalog, question: RecommendQuestion) -> Asked:
     table = catalog.candidates(hardware, question.units)
     if question.models:
         table = catalog.with_models(_described(catalog, question), hardware, question.units)
-    keep = matches(catalog, question, table)
-    chosen = table if keep.all() else table.take(np.flatnonzero(keep))
+    chosen = catalog.filtered(table, _filters(question), lambda: matches(catalog, question, table))
     if len(chosen) == 0 and question.model and question.quant:
         chosen = _by_name(catalog, question, hardware)
     return Asked(hardware, workload, chosen)
@@ -157,6 +156,12 @@ def known_name(field: str, value: str, names: Iterable[str]) -> None:
         nearest = difflib.get_close_matches(value, list(names), n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
         raise BadQuestionError(field, f"no {field} is called {value!r}{hint}")
+
+
+def _filters(question: RecommendQuestion) -> tuple[object, ...] | None:
+    """What sets the filters of a question apart from others'; None where it brings its own models."""
+    names = (question.model, question.quant, question.engine, question.family, question.license, question.modality)
+    return None if question.models else (*names, question.speculation, question.task == "vision")
 
 
 def matches(catalog: Catalog, question: RecommendQuestion, table: Candidates) -> Bools:

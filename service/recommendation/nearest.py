@@ -171,11 +171,12 @@ class Neighbourhood:
             yield self._found("evidence", self._question.evidence, "any", self._judged, row)
 
     def _units(self, row: int) -> Iterator[Variation]:
-        """Two, four, eight or sixteen of the machine, where the weights find room on them."""
+        """Two, four, eight or sixteen of the machine, where the weights find room on them and the most may be fast enough."""
         before, outcome = self._judged.asked.workload.units, self._judged.outcome
         engine = self._judged.asked.candidates.configs[row].engine
         slow = not any(limit.code == "does_not_fit" for limit in self._judged.reasons(row))
-        if engine.multi_unit is None or (slow and engine.multi_unit != "tensor"):
+        hopeless = outcome.ceiling_tok_s[row] * MORE_UNITS[-1] / before < self._question.min_tg
+        if engine.multi_unit is None or (slow and engine.multi_unit != "tensor") or hopeless:
             return
         for units in MORE_UNITS:
             more = units / before
@@ -278,7 +279,7 @@ class Neighbourhood:
         return found
 
     def _too_slow(self, outcome: Outcome) -> Bools:
-        """Rows that no shorter context makes fast enough, as the median goes: no confidence asks for less."""
+        """Rows that are not fast enough at any context, as the median goes: no confidence asks for less."""
         return outcome.at_best_tok_s * (1.0 + ROUNDING) < self._question.min_tg
 
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from modelpicker.wire.answers import Answer, Config, Quality, Score, SourceFigure
 
+from catalog.predict import MEMORY
 from catalog.prediction import BASES, BOUNDS, Estimate
 from service.recommendation.launch import launch
 from service.recommendation.rounding import all_rounded, rounded
@@ -37,8 +38,6 @@ MOST_SOURCES = 20
 KEPT_NAMES = 20_000
 SPEEDS = ("decode_tok_s", "decode_total_tok_s", "prefill_tok_s", "ttft_ms", "decode_ms", "latency_ms")
 """Figures with an interval, as outcomes and answers name them."""
-MEMORY = ("weights_bytes", "kv_bytes", "overhead_bytes", "total_bytes")
-"""Parts of the memory, likewise."""
 
 
 class Shared(Answer):
@@ -113,16 +112,20 @@ def sources(catalog: Catalog, candidates: Candidates, row: int, workload: Worklo
 
 
 def _measured(catalog: Catalog, candidates: Candidates, row: int) -> list[_Told]:
-    """All measurements of that very config."""
+    """All measurements of that very config; only what was measured is kept, so that no question makes it grow."""
     made: dict[tuple[object, ...], list[_Told]] = catalog.notes["measurements"]
     key, place = candidates.keys[row], (candidates.hardware.id, candidates.units)
     name = (*key, *place)
-    if name not in made:
-        made[name] = [
-            _Told(_depth(m.decode_kv_tokens), math.log2(m.concurrency or 1), _figure(m))
-            for m in sorted(catalog.measurements_of(key, *place), key=lambda m: m.id)
-        ]
-    return made[name]
+    if name in made:
+        return made[name]
+    rows = catalog.measurements_of(key, *place)
+    told = [
+        _Told(_depth(m.decode_kv_tokens), math.log2(m.concurrency or 1), _figure(m))
+        for m in sorted(rows, key=lambda m: m.id)
+    ]
+    if told:
+        made[name] = told
+    return told
 
 
 class _Told(NamedTuple):

@@ -96,9 +96,10 @@ def test_a_better_machine_never_removes_a_config(
 
 
 @MANY
-@given(workload=WORKLOADS)
-def test_more_streams_never_speed_up_one(catalog: Catalog, workload: dict[str, Any]) -> None:
+@given(workload=WORKLOADS, units=st.sampled_from([1, 1, 2, 4]))
+def test_more_streams_never_speed_up_one(catalog: Catalog, workload: dict[str, Any], units: int) -> None:
     """Raising concurrency never raises the speed of a stream."""
+    workload = workload | {"units": units}
     asked = resolve(catalog, RecommendQuestion(**workload))
     speeds = []
     for streams in (1, 2, 3, 8, 32, 128):
@@ -109,10 +110,17 @@ def test_more_streams_never_speed_up_one(catalog: Catalog, workload: dict[str, A
 
 
 @MANY
-@given(workload=WORKLOADS, share=st.floats(0.01, 1.0))
-def test_no_shorter_context_exceeds_the_best(catalog: Catalog, workload: dict[str, Any], share: float) -> None:
+@given(
+    workload=WORKLOADS,
+    share=st.floats(0.01, 1.0),
+    streams=st.sampled_from([1, 3, 16, 37]),
+    units=st.sampled_from([1, 2]),
+)
+def test_no_shorter_context_exceeds_the_best(
+    catalog: Catalog, workload: dict[str, Any], share: float, streams: int, units: int
+) -> None:
     """What rules a change out must hold: neither a shorter context nor a shorter prompt is faster."""
-    asked = resolve(catalog, RecommendQuestion(**workload))
+    asked = resolve(catalog, RecommendQuestion(**workload | {"concurrency": streams, "units": units}))
     load = asked.workload
     best = catalog.predict(asked.candidates, load).at_best_tok_s
     for isl, context in ((load.isl, load.context), (1, load.context), (1, max(int(load.context * share), 1))):

@@ -16,7 +16,25 @@ CHANCE = np.random.default_rng(1)
         np.exp(CHANCE.uniform(-15.0, 15.0, 20_000)),
         CHANCE.integers(1, 10**7, 20_000) / 10.0,
         CHANCE.integers(10_000, 100_000, 20_000) * 5 / 1e4,
-        np.array([1.0, 10.0, 1e3, 1e4, 9999.5, 999.95, 0.00099995, 1e-5, 1e7, 12345.0, 12355.0]),
+        np.array(
+            [
+                1.0,
+                10.0,
+                1e3,
+                1e4,
+                9999.5,
+                999.95,
+                0.00099995,
+                1e-5,
+                1e7,
+                12345.0,
+                12355.0,
+                0.0,
+                1.23456e-20,
+                1.23456e30,
+                np.inf,
+            ]
+        ),
     ],
 )
 def test_all_are_rounded_as_one_is(values: np.ndarray) -> None:
