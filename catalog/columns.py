@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, Type
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -96,6 +96,36 @@ class SideBySide(Generic[Table]):
             return of.few(rows) if hasattr(of, "few") else rows_of(of, rows)
 
         return self._places.mapped(column)
+
+
+@dataclass(frozen=True)
+class Kinds(Generic[Table]):
+    """One row of each kind in a table, and which kind each of its rows is: what rows share is worked out once.
+
+    ``kind``: (n,), of the table's n rows; there are ``count`` kinds.
+    """
+
+    of: Table
+    kind: NDArray[np.int64]
+    count: int
+
+    def take(self, rows: NDArray[np.int64]) -> Kinds[Table]:
+        """The same for some of the rows; where they are fewer than the kinds, each is a kind of its own."""
+        some = Kinds(self.of, self.kind[rows], self.count)
+        return some.each() if len(rows) < self.count else some
+
+    def each(self) -> Kinds[Table]:
+        """The same, each row a kind of its own."""
+        return Kinds(self.of.take(self.kind), np.arange(len(self.kind)), len(self.kind))
+
+
+def kinds(table: Table, columns: Iterable[NDArray[Any]]) -> Kinds[Table]:
+    """Rows of a table are of one kind where these columns of it are the same."""
+    known: dict[bytes, int] = {}
+    told = np.stack(list(columns), axis=1)
+    kind = np.array([known.setdefault(row.tobytes(), len(known)) for row in told], dtype=np.int64)
+    _, first = np.unique(kind, return_index=True)
+    return Kinds(table.take(first), kind, len(known))
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog.calibration.model import company
-from catalog.columns import Columns, rows_of
+from catalog.columns import Columns, Kinds, kinds, rows_of
 from catalog.physics import prompts
 from catalog.physics import terms as physics
 from catalog.physics.sums import DECODE_SUM
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from catalog.physics.prompts import PromptUnits
     from catalog.physics.sums import Parts
     from catalog.physics.terms import Load
-    from catalog.prediction import Floats, Ints
+    from catalog.prediction import Floats
 
 KEPT_STREAMS = 16
 """Numbers of streams that a table keeps its paces for: all powers of two that can be asked for, and a few between."""
@@ -67,22 +67,11 @@ class CachePace(Columns):
 
 
 @dataclass(frozen=True)
-class PromptPace:
-    """What prompts of n configs are made of: of one config of each kind, and which kind each of the n is, (n,)."""
+class PromptPace(Columns):
+    """What prompts of n configs are made of."""
 
     units: PromptUnits
     situations: Situations
-    kind: Ints
-
-    def take(self, rows: NDArray[np.int64]) -> PromptPace:
-        """The same for some of the configs."""
-        fewer = PromptPace(self.units, self.situations, self.kind[rows])
-        return fewer if len(rows) > len(self.units.request) else fewer.each()
-
-    def each(self) -> PromptPace:
-        """The same, each config a kind of its own."""
-        places = np.arange(len(self.kind))
-        return PromptPace(self.units.take(self.kind), self.situations.take(self.kind), places)
 
 
 class Paces:
@@ -94,7 +83,7 @@ class Paces:
         ceiling: Callable[[int], CeilingPace],
         prompt_factor: Callable[[int], Floats],
         company: Callable[[int], dict[str, Floats]],
-        prompts: Callable[[], PromptPace],
+        prompts: Callable[[], Kinds[PromptPace]],
         cache_read: Callable[[], CachePace],
     ) -> None:
         by_streams = lru_cache(maxsize=KEPT_STREAMS)
@@ -148,15 +137,12 @@ def paces_of(situations: Situations, prefill: Prepared, decode: Prepared) -> Pac
     )
 
 
-def prompt_pace(situations: Situations, units: PromptUnits) -> PromptPace:
+def prompt_pace(situations: Situations, units: PromptUnits) -> Kinds[PromptPace]:
     """Of configs whose prompts are made of these units. Drafts, for one, make no difference: there are few kinds."""
     shapes = situations.shapes
     of_shapes = (shapes.kv_window_tokens, shapes.kv_sparse_tokens, shapes.log_unrouted_share)
-    told = np.stack([*units.values().values(), *of_shapes, situations.batch_tokens], axis=1)
-    kinds: dict[bytes, int] = {}
-    kind = np.array([kinds.setdefault(row.tobytes(), len(kinds)) for row in told], dtype=np.int64)
-    _, first = np.unique(kind, return_index=True)
-    return PromptPace(units.take(first), situations.take(first), kind)
+    told = (*units.values().values(), *of_shapes, situations.batch_tokens)
+    return kinds(PromptPace(units, situations), told)
 
 
 def ceiling_pace(situations: Situations, load: Load) -> CeilingPace:

@@ -21,6 +21,7 @@ from catalog.physics.sums import DECODE_SUM, PREFILL_SUM
 from catalog.prediction import Estimate, Workload
 
 if TYPE_CHECKING:
+    from catalog.columns import Kinds
     from catalog.pace import CeilingPace, PromptPace
     from catalog.physics.sums import Parts
     from catalog.physics.terms import Load
@@ -189,8 +190,12 @@ class Outcome:
 
     @cached_property
     def _memory(self) -> tuple[Floats, Floats, Floats]:
-        end = self._context + self._osl
-        return memory_bytes(self._candidates.footprints, end, self._streams, self._kv_bytes_per_value)
+        end, footprints = self._context + self._osl, self._candidates.footprints
+        if np.ndim(end) or np.ndim(self._streams):
+            return memory_bytes(footprints, end, self._streams, self._kv_bytes_per_value)
+        held = self._candidates.allocations
+        _, cache, overhead = memory_bytes(held.of, end, self._streams, self._kv_bytes_per_value)
+        return footprints.weights_bytes, cache[held.kind], overhead[held.kind]
 
     @cached_property
     def _asked(self) -> Load:
@@ -225,7 +230,11 @@ class Outcome:
     @cached_property
     def _cache_bytes(self) -> Floats:
         """Bytes of one stream's cache that a step reads."""
-        return physics.cache_bytes(self._situations.shapes, self._load(self._halfway, 1))
+        load = self._load(self._halfway, 1)
+        if np.ndim(self._halfway):
+            return physics.cache_bytes(self._situations.shapes, load)
+        read = self._candidates.caches
+        return physics.cache_bytes(read.of, load)[read.kind]
 
     @property
     def _powers(self) -> list[int]:
@@ -326,14 +335,14 @@ class Outcome:
         return self._prompt_beside(self._streams) if np.ndim(self._streams) else self._prompt(int(self._streams))
 
     @cached_property
-    def _prompts_made_of(self) -> PromptPace:
+    def _prompts_made_of(self) -> Kinds[PromptPace]:
         """What prompts are made of, by kind; where each config has a load of its own, it is a kind of its own."""
         made_of = self._candidates.paces.prompts()
         return made_of.each() if any(map(np.ndim, (self._isl, self._context, self._streams))) else made_of
 
     def _prompt_terms(self, streams: int | Floats) -> dict[str, Floats]:
         """Terms of one request's share in a prefill while so many wait together, of each kind."""
-        units, situations = self._prompts_made_of.units, self._prompts_made_of.situations
+        units, situations = self._prompts_made_of.of.units, self._prompts_made_of.of.situations
         load = situations.load(self._isl, self._osl, self._context, streams, self._kv_bytes_per_value)
         return prompts.request_terms(units, situations.shapes, load)
 

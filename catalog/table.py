@@ -12,7 +12,7 @@ from catalog.calibration.evidence import measured_here
 from catalog.calibration.labels import kernel
 from catalog.calibration.prepared import Prepared, prepare
 from catalog.calibration.situations import Situations, describe
-from catalog.columns import Columns
+from catalog.columns import Columns, Kinds, kinds
 from catalog.configs import ConfigKey, cannot_load, cannot_run
 from catalog.pace import Paces, paces_of
 from catalog.physics.memory import Footprint, columns, footprint
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from catalog.calibration.situations import Config
     from catalog.catalog import Catalog
     from catalog.facts import Hardware
+    from catalog.physics.terms import Shapes
     from catalog.prediction import Bools, Floats, Ints
 
 NO_ROWS = np.zeros(0, dtype=np.int64)
@@ -80,6 +81,19 @@ class Candidates(Columns):
         """Engines that occur, by position in ``engine_index``, each with one row of it."""
         found, rows = np.unique(self.engine_index, return_index=True)
         return dict(zip(found.tolist(), rows.tolist(), strict=True))
+
+    @cached_property
+    def caches(self) -> Kinds[Shapes]:
+        """Shapes by what a step reads of a stream's cache: neither quants nor drafts make a difference."""
+        shapes = self.situations.shapes
+        full, window = (shapes.kv_full_values, shapes.state_bytes), (shapes.kv_window_values, shapes.kv_window_tokens)
+        return kinds(shapes, (*full, *window, shapes.kv_sparse_values, shapes.kv_sparse_tokens))
+
+    @cached_property
+    def allocations(self) -> Kinds[Footprint]:
+        """Footprints by what they hold besides weights."""
+        told = self.footprints.values()
+        return kinds(self.footprints, (column for name, column in told.items() if name != "weights_bytes"))
 
     @cached_property
     def attested_by_size(self) -> Ints:

@@ -57,6 +57,18 @@ def test_a_few_rows_are_those_rows(catalog: Catalog) -> None:
     assert np.array_equal(here.high, there.high)
 
 
+def test_what_rows_share_is_theirs(catalog: Catalog) -> None:
+    """Every row has what its kind has, in the whole table and in parts of it, smaller and larger than the kinds."""
+    table = catalog.candidates(catalog.hardware("dgx-spark"))
+    held, kinds = table.footprints.kv_full_values, table.allocations
+    assert kinds.count < len(table) / 5
+    assert np.array_equal(kinds.of.kv_full_values[kinds.kind], held)
+    for rows in (np.array([5, 900, 77]), np.arange(len(table) - 1, -1, -2)):
+        some = kinds.take(rows)
+        assert np.array_equal(some.of.kv_full_values[some.kind], held[rows])
+        assert np.array_equal(some.each().of.kv_full_values, held[rows])
+
+
 def _leaves(table: Columns) -> list[NDArray[Any]]:
     found: list[NDArray[Any]] = []
     table.mapped(lambda column: found.append(column) if isinstance(column, np.ndarray) else None)
