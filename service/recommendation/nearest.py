@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from modelpicker.wire.answers import Nearest
 
 from service.recommendation.asked import Asked
+from service.recommendation.change import Change, Variation
 from service.recommendation.judge import Judged, judge
 from service.recommendation.limits import FIELDS
 from service.recommendation.render import config_of
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from modelpicker.wire.questions import RecommendQuestion
-    from msgspec import Raw
 
     from catalog.catalog import Catalog
     from catalog.predict import Outcome
     from catalog.prediction import Bools, Ints, Workload
     from catalog.table import Candidates
-    from service.recommendation.render import SharedConfig
 
     Attempt = Callable[[int], "Iterator[Change | Variation]"]
 
@@ -39,45 +37,6 @@ ROUNDING = 1e-9
 """How far two ways of adding up the same may differ, as a share."""
 SMALL_CACHE = 0.05
 """Share of the weights below which a shorter context frees too little to be worth asking."""
-
-
-class Change(NamedTuple):
-    """One change that was found to make a row feasible: of what, from and to, and what the changed config does."""
-
-    change: str
-    before: float | str | None
-    after: float | str | None
-    config: SharedConfig
-    decode_tok_s: float
-    total_bytes: float
-
-    def nearest(self) -> Nearest:
-        """The change as the wire names it."""
-        return Nearest.model_validate(self.fields(self.config))
-
-    def fields(self, config: SharedConfig | Raw) -> dict[str, Any]:
-        """The same as the wire's fields, the config as given."""
-        return {
-            "change": self.change,
-            "from": self.before,
-            "to": self.after,
-            "config": config,
-            "decode_tok_s": round(self.decode_tok_s, 2),
-            "total_bytes": int(self.total_bytes),
-        }
-
-
-class Variation(NamedTuple):
-    """A row with one thing of its workload changed: not asked yet."""
-
-    row: int
-    change: str
-    before: int
-    after: int
-
-    def of(self, field: str, otherwise: int) -> int:
-        """The workload's value of a field, here."""
-        return self.after if field == self.change else otherwise
 
 
 class Neighbourhood:

@@ -123,7 +123,7 @@ def _rejections(catalog: Catalog, question: RecommendQuestion, considered: Consi
                 "config": config_of(candidates, row),
                 "reasons": [limit.fields(row) for limit in judged.reasons(row)],
                 "sources": sources(catalog, candidates, row, workload),
-                "nearest": change and change.fields(change.config.encoded),
+                "nearest": change and encoded_parts(change.fields()),
             }
         )
         for row, change in zip(rows, Neighbourhood(catalog, question, judged).nearest(rows), strict=True)

@@ -62,9 +62,11 @@ class SharedFigure(SourceFigure, Shared):
 
 
 def encoded_parts(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a recommendation or a rejection, with what it shares in JSON."""
+    """The fields of a recommendation, a rejection or a change, with what it shares in JSON."""
     shared: dict[str, Any] = {name: fields[name].encoded for name in ("config", "quality") if name in fields}
-    return {**fields, **shared, "sources": [figure.encoded for figure in fields["sources"]]}
+    if "sources" in fields:
+        shared["sources"] = [figure.encoded for figure in fields["sources"]]
+    return fields | shared
 
 
 def config_of(candidates: Candidates, row: int, units: int | None = None) -> SharedConfig:
