@@ -200,7 +200,8 @@ def _decode(facts: Facts, row: Measurement) -> list[Lesson]:
     found = []
     if row.decode_tok_s is not None:
         found.append(Lesson(row, config, ask, "decode", -math.log(row.decode_tok_s), noise, interleaved))
-    if row.decode_total_tok_s is not None and (streams > 1 or not found):
+    another = interleaved and streams > 1  # in step, a total is the same time again
+    if row.decode_total_tok_s is not None and (another or not found):
         log_seconds = math.log(streams / row.decode_total_tok_s)
         found.append(Lesson(row, config, ask, "total", log_seconds, noise, interleaved))
     return found

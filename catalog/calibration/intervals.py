@@ -21,63 +21,82 @@ if TYPE_CHECKING:
     from catalog.calibration.situations import Situations
 
 Figure = Literal["decode", "total", "prefill", "ttft"]
-Regime = tuple[Figure, Literal["one stream", "streams", "speculation", "units"], bool]
-"""Which time, under what, and whether on the GB10 (else on hardware that many hands have measured once)."""
+Ground = Literal["GB10", "swept", "other"]
+Regime = tuple[Figure, Literal["one stream", "streams", "speculation", "units"], Ground]
+"""Which time, under what, and on what: the GB10, an engine and a device that were swept with one harness, or hardware that
+many hands have measured once."""
 
 WELL_KNOWN = "dgx-spark"
+SWEPT = frozenset({("h100-sxm-80", "llama.cpp"), ("h200-sxm", "llama.cpp")})
+"""Devices and engine families of the own sweeps: dozens of models under the same loads, without another hand's noise."""
 SCALE: Mapping[Regime, float] = {
-    ("decode", "one stream", True): 0.38,
-    ("decode", "streams", True): 0.39,
-    ("decode", "speculation", True): 0.94,
-    ("decode", "units", True): 1.4,
-    ("decode", "one stream", False): 0.77,
-    ("decode", "streams", False): 0.53,
-    ("decode", "speculation", False): 0.94,
-    ("decode", "units", False): 0.95,
-    ("total", "streams", True): 0.41,
-    ("total", "speculation", True): 1.28,
-    ("total", "units", True): 1.4,
-    ("total", "streams", False): 0.52,
-    ("total", "speculation", False): 1.28,
-    ("total", "units", False): 0.95,
-    ("prefill", "one stream", True): 0.64,
-    ("prefill", "units", True): 1.1,
-    ("prefill", "one stream", False): 1.56,
-    ("prefill", "units", False): 0.85,
-    ("ttft", "one stream", True): 0.59,
-    ("ttft", "units", True): 1.1,
-    ("ttft", "one stream", False): 1.0,
-    ("ttft", "units", False): 0.78,
+    ("decode", "one stream", "GB10"): 0.39,
+    ("decode", "streams", "GB10"): 0.37,
+    ("decode", "speculation", "GB10"): 0.86,
+    ("decode", "units", "GB10"): 1.4,
+    ("decode", "one stream", "other"): 0.81,
+    ("decode", "streams", "other"): 0.53,
+    ("decode", "speculation", "other"): 0.86,
+    ("decode", "units", "other"): 0.91,
+    ("decode", "one stream", "swept"): 0.56,
+    ("decode", "streams", "swept"): 0.38,
+    ("decode", "speculation", "swept"): 0.86,
+    ("decode", "units", "swept"): 0.91,
+    ("total", "streams", "GB10"): 0.39,
+    ("total", "speculation", "GB10"): 1.24,
+    ("total", "units", "GB10"): 1.4,
+    ("total", "streams", "other"): 0.52,
+    ("total", "speculation", "other"): 1.24,
+    ("total", "units", "other"): 0.91,
+    ("total", "streams", "swept"): 0.38,
+    ("total", "speculation", "swept"): 1.24,
+    ("total", "units", "swept"): 0.91,
+    ("prefill", "one stream", "GB10"): 0.62,
+    ("prefill", "units", "GB10"): 1.1,
+    ("prefill", "one stream", "other"): 1.64,
+    ("prefill", "units", "other"): 0.7,
+    ("prefill", "one stream", "swept"): 0.43,
+    ("prefill", "units", "swept"): 0.7,
+    ("ttft", "one stream", "GB10"): 0.58,
+    ("ttft", "units", "GB10"): 1.1,
+    ("ttft", "one stream", "other"): 0.92,
+    ("ttft", "units", "other"): 0.6,
+    ("ttft", "one stream", "swept"): 0.43,
+    ("ttft", "units", "swept"): 0.6,
 }
 """Factor on the standard deviation of log seconds. Prefill and the first token have no regime of their own for streams or
 speculation; a total of one stream is its decode."""
 
 
-def regime(figure: Figure, hardware: str, units: int, *, drafts: bool, streams: bool) -> Regime:
-    """The regime of one figure of one situation."""
-    known = hardware == WELL_KNOWN
+def regime(figure: Figure, hardware: str, family: str, units: int, *, drafts: bool, streams: bool) -> Regime:
+    """The regime of one figure of one situation; ``family`` is the engine's."""
+    ground: Ground = "GB10" if hardware == WELL_KNOWN else "swept" if (hardware, family) in SWEPT else "other"
     if units > 1:
-        return figure, "units", known
+        return figure, "units", ground
     if figure in {"prefill", "ttft"}:
-        return figure, "one stream", known
+        return figure, "one stream", ground
     if drafts:
-        return figure, "speculation", known
-    return (figure, "streams", known) if streams else ("decode", "one stream", known)
+        return figure, "speculation", ground
+    return (figure, "streams", ground) if streams else ("decode", "one stream", ground)
 
 
 def scales(quantity: Literal["prefill", "decode"], situations: Situations) -> NDArray[np.float64]:
     """The factors of n configs, (n, 2, 2): for a stream's own figure (prefill, decode) and the whole's (ttft, total), alone and in company."""
-    rows = zip(situations.labels["hardware"], situations.devices.units, situations.draft_tokens > 0, strict=True)
+    labels, devices, drafts = situations.labels, situations.devices, situations.draft_tokens > 0
+    rows = zip(labels["hardware"], labels["engine family"], devices.units, drafts, strict=True)
     return np.array([_factors(quantity, *row) for row in rows], dtype=float).reshape(-1, 2, 2)
 
 
 @lru_cache(maxsize=1024)
 def _factors(
-    quantity: Literal["prefill", "decode"], hardware: str, units: float, drafts: bool
+    quantity: Literal["prefill", "decode"], hardware: str, family: str, units: float, drafts: bool
 ) -> tuple[tuple[float, ...], ...]:
     """The same of one kind of config."""
     whole: Figure = "ttft" if quantity == "prefill" else "total"
     return tuple(
-        tuple(SCALE[regime(figure, hardware, int(units), drafts=drafts, streams=streams)] for streams in (False, True))
+        tuple(
+            SCALE[regime(figure, hardware, family, int(units), drafts=drafts, streams=streams)]
+            for streams in (False, True)
+        )
         for figure in (quantity, whole)
     )

@@ -66,6 +66,7 @@ def labels(configs: Sequence[Config], methods: Sequence[str | None]) -> dict[str
 
     return {
         "hardware": column(c.hardware.id for c in configs),
+        "chip": column(c.hardware.compute_capability for c in configs),
         "engine": column(c.engine.id for c in configs),
         "engine family": column(c.engine.family for c in configs),
         "kernel": column(kernel(c.quant) for c in configs),

@@ -1,7 +1,8 @@
 """The two times that everything is made of, the prefill of a request and the time per output token, and what scales them.
 
 Each effect is one thing physics cannot know. Effects on a term say how an engine, a kernel on a chip or a device uses
-bandwidth, compute or launches; effects on the total say what is particular to a body of weights, a config, or (transient)
+bandwidth, compute or launches (a chip is a generation of devices that run the same kernels, as the vendor numbers its
+compute capability); effects on the total say what is particular to a body of weights, a config, or (transient)
 to a source, its engine version and its runs.
 """
 
@@ -35,6 +36,7 @@ DECODE = Specification(
         "layer": _log(1.0, 1.0),
         "moe": _log(1.0, 1.0),
         "linear": _log(1.0, 1.0),
+        "state": _log(1.0, 1.0),
         "sequence": _log(0.5, 1.0),
         "link latency": _log(5.0, 1.5),
         "link": _log(1.0, 0.7),
@@ -46,6 +48,7 @@ DECODE = Specification(
         Effect("engine weights", ("weights",), ("engine family",), 0.08),
         Effect("kernel", ("weights", "experts"), ("engine family", "kernel"), 0.08),
         Effect("device kernel", ("weights", "experts"), ("hardware", "engine family", "kernel"), 0.08),
+        Effect("chip kernel", ("weights", "experts"), ("chip", "engine family", "kernel"), 0.08),
         Effect("engine experts", ("experts",), ("engine family",), 0.08),
         Effect("kernel experts", ("experts",), ("engine family", "kernel"), 0.07),
         Effect("engine expert size", ("experts",), ("engine family",), 0.08, slope="log expert"),
@@ -53,8 +56,12 @@ DECODE = Specification(
         Effect("experts by concurrency", ("experts",), ("engine family",), 0.05, slope="log tokens"),
         Effect("engine company", ("weights", "experts"), ("engine family",), 0.1, slope="company"),
         Effect("kernel company", ("weights", "experts"), ("engine family", "kernel"), 0.1, slope="company"),
+        Effect(
+            "chip kernel company", ("weights", "experts"), ("chip", "engine family", "kernel"), 0.1, slope="company"
+        ),
         Effect("device company", ("weights", "experts"), ("hardware", "engine family"), 0.1, slope="company"),
         Effect("engine company launches", LAUNCHED, ("engine family",), 1.0, slope="company"),
+        Effect("chip company launches", LAUNCHED, ("chip", "engine family"), 0.4, slope="company"),
         Effect("device company launches", LAUNCHED, ("hardware", "engine family"), 0.4, slope="company"),
         Effect("engine cache", ("kv",), ("engine family",), 0.3),
         Effect("device cache", ("kv",), ("hardware", "engine family"), 0.3),
@@ -63,13 +70,16 @@ DECODE = Specification(
         Effect("engine layer", ("layer",), ("engine family",), 0.5),
         Effect("engine moe", ("moe",), ("engine family",), 0.5),
         Effect("engine linear", ("linear",), ("engine family",), 0.5),
+        Effect("engine state", ("state",), ("engine family",), 0.7),
         Effect("engine sequence", ("sequence",), ("engine family",), 0.7),
+        Effect("chip overhead", OVERHEADS, ("chip", "engine family"), 0.3),
         Effect("device overhead", OVERHEADS, ("hardware",), 0.5),
         Effect("device engine overhead", OVERHEADS, ("hardware", "engine family"), 0.2),
         Effect("engine compute", ("compute",), ("engine family", "kernel"), 0.4),
         Effect("device compute", ("compute",), ("hardware",), 0.4),
         Effect("few tokens", ("compute",), ("engine family",), 0.7, slope="few tokens"),
         Effect("few tokens kernel", ("compute",), ("engine family", "kernel"), 0.4, slope="few tokens"),
+        Effect("few tokens chip", ("compute",), ("chip", "engine family"), 0.5, slope="few tokens"),
         Effect("few tokens device", ("compute",), ("hardware", "engine family"), 0.7, slope="few tokens"),
         Effect("engine interleave", ("interleave",), ("engine family",), 0.3),
         Effect("body interleave", ("interleave",), ("body", "engine family"), 0.2),
@@ -149,6 +159,7 @@ PREFILL = Specification(
         "first": _log(3.0, 1.0),
     },
     effects=(
+        Effect("chip compute", ("dense", "experts", "attention"), ("chip",), 0.3),
         Effect("device compute", ("dense", "experts", "attention"), ("hardware",), 0.3),
         Effect("peak", ("dense", "experts", "attention"), (), 0.2, slope="log peak"),
         Effect("engine peak", ("dense", "experts", "attention"), ("engine family",), 0.1, slope="log peak"),
@@ -164,6 +175,7 @@ PREFILL = Specification(
         Effect("weight-only experts", ("experts",), ("engine family",), 0.4, slope="weight-only"),
         Effect("kernel weight-only", ("dense",), ("engine family", "kernel"), 0.3, slope="dense weight-only"),
         Effect("kernel weight-only experts", ("experts",), ("engine family", "kernel"), 0.3, slope="weight-only"),
+        Effect("chip kernel", ("dense", "experts"), ("chip", "engine family", "kernel"), 0.2),
         Effect("device kernel", ("dense", "experts"), ("hardware", "engine family", "kernel"), 0.2),
         Effect("engine experts", ("experts",), ("engine family",), 0.3),
         Effect("kernel experts", ("experts",), ("engine family", "kernel"), 0.25),

@@ -104,8 +104,8 @@ def factor_table(factors: Mapping[Regime, float]) -> str:
     """A Markdown table of the factors on the posterior's spread."""
     lines = ["| time | under | hardware | in use | found |", "|---|---|---|--:|--:|"]
     lines += [
-        f"| {quantity} | {under} | {'GB10' if known else 'other'} | {SCALE[quantity, under, known]:.2f} | {_known(found, '.2f')} |"
-        for (quantity, under, known), found in factors.items()
+        f"| {quantity} | {under} | {ground} | {SCALE[quantity, under, ground]:.2f} | {_known(found, '.2f')} |"
+        for (quantity, under, ground), found in factors.items()
     ]
     return "\n".join(lines)
 

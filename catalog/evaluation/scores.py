@@ -92,7 +92,9 @@ def regime_of(lesson: Lesson) -> Regime:
     """The interval regime that a lesson falls under."""
     config = lesson.config
     drafts, streams = config.speculation != "none", lesson.ask.concurrency > 1
-    return regime(lesson.quantity, config.hardware.id, config.units, drafts=drafts, streams=streams)
+    return regime(
+        lesson.quantity, config.hardware.id, config.engine.family, config.units, drafts=drafts, streams=streams
+    )
 
 
 def interval_factors(judgements: Mapping[LeftOut, Sequence[Judgement]]) -> dict[Regime, float]:

@@ -187,6 +187,8 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
     """Terms of a step that the number of streams decides alone, whatever their lengths.
 
     A step yields one token, or with speculation ``accepted`` ones for one wider step of draft_tokens + 1 tokens plus drafting.
+    ``state`` is what gathering the recurrent states of several streams and putting them back takes, beyond their one reading
+    and writing, which a lone stream's in its fixed place does not need.
     """
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     streams = load.concurrency
@@ -205,6 +207,7 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
         "layer": shapes.layers * LAYER_SECONDS,
         "moe": shapes.moe_layers * LAYER_SECONDS,
         "linear": shapes.linear_layers * LAYER_SECONDS,
+        "state": 2.0 * (streams - 1.0) * shapes.state_bytes / bandwidth,
         "sequence": streams * SEQUENCE_SECONDS,
         "link latency": exchange.hops * LAYER_SECONDS,
         "link": tokens * exchange.bytes_per_token / devices.link_bytes_s,

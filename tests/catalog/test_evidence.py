@@ -97,3 +97,26 @@ def test_a_row_is_learnt_from_as_it_was_run(facts: Facts) -> None:
     assert 0.0 < describe([marlin]).numbers["dense weight-only"][0] < 0.5  # its gated-delta layers are 16 bits anyway
     plain = config_of(facts, rows["gb10-djangodevreng-0832"])
     assert plain.quant is facts.quants["bf16"]
+
+
+def test_what_decodes_in_step_says_its_time_once(shipped: Evidence) -> None:
+    """A total of streams in step is the time of one of them again; a server's total is another time."""
+    told: dict[str, list[str]] = {}
+    for lesson in shipped.lessons:
+        row = lesson.measurement
+        if row.decode_tok_s and row.decode_total_tok_s and (row.concurrency or 1) > 1:
+            told.setdefault(row.id, []).append(lesson.quantity)
+    decoding = {row: [x for x in quantities if x in {"decode", "total"}] for row, quantities in told.items()}
+    swept = {row for row in decoding if row.startswith("own-")}
+    assert len(swept) > 400
+    assert {tuple(decoding[row]) for row in swept} == {("decode",)}
+    assert {tuple(decoding[row]) for row in decoding.keys() - swept} == {("decode", "total")}
+
+
+def test_devices_of_one_compute_capability_share_a_chip(facts: Facts) -> None:
+    """What runs on an H100 tells of an H200's kernels, not of a GB10's; who states no capability shares nothing."""
+    rows = {row.id: row for row in facts.measurements}
+    config = config_of(facts, rows["own-h100-0001"])
+    names = ("h100-sxm-80", "h200-sxm", "dgx-spark", "strix-halo-395")
+    chips = describe([config._replace(hardware=facts.hardware[name]) for name in names]).labels["chip"]
+    assert list(chips) == ["9.0", "9.0", "12.1", None]
