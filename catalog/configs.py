@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from catalog.calibration.evidence import TIMING_HARNESS
 from catalog.calibration.labels import draft
 from catalog.calibration.situations import Config, computable
 
@@ -52,10 +53,11 @@ class Existing:
 
 
 def existing(facts: Facts) -> Existing:
-    """Read the proofs of existence out of the facts."""
+    """Read the proofs of existence out of the facts: random weights that were timed are no proof."""
     quants: dict[str, set[str]] = defaultdict(set)
     methods: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in facts.measurements:
+    run = [row for row in facts.measurements if row.tool != TIMING_HARNESS]
+    for row in run:
         quants[row.model].add(row.quant)
         if row.speculation and draft(row.speculation)[0] and row.speculation[-1].isdigit():
             methods[row.model, row.engine].add(row.speculation)
@@ -69,7 +71,7 @@ def existing(facts: Facts) -> Existing:
         {model: frozenset(found) for model, found in quants.items()},
         {engine: frozenset(q.id for q in offered if engine in q.self_made_engines) for engine in facts.engines},
         {pair: tuple(sorted(found)) for pair, found in methods.items()},
-        frozenset((row.model, row.quant, row.engine) for row in facts.measurements),
+        frozenset((row.model, row.quant, row.engine) for row in run),
     )
 
 

@@ -28,7 +28,8 @@ many hands have measured once."""
 
 WELL_KNOWN = "dgx-spark"
 SWEPT = frozenset({("h100-sxm-80", "llama.cpp"), ("h200-sxm", "llama.cpp")})
-"""Devices and engine families of the own sweeps: dozens of models under the same loads, without another hand's noise."""
+"""Devices and engines of the own sweeps: dozens of models under the same loads, without another hand's noise. Judged by leaving
+out models and one of the two sweeps; no other source tells what a server adds, so totals and first tokens are as anywhere."""
 SCALE: Mapping[Regime, float] = {
     ("decode", "one stream", "GB10"): 0.39,
     ("decode", "streams", "GB10"): 0.37,
@@ -40,37 +41,31 @@ SCALE: Mapping[Regime, float] = {
     ("decode", "units", "other"): 0.91,
     ("decode", "one stream", "swept"): 0.56,
     ("decode", "streams", "swept"): 0.38,
-    ("decode", "speculation", "swept"): 0.86,
-    ("decode", "units", "swept"): 0.91,
     ("total", "streams", "GB10"): 0.39,
     ("total", "speculation", "GB10"): 1.24,
     ("total", "units", "GB10"): 1.4,
     ("total", "streams", "other"): 0.52,
     ("total", "speculation", "other"): 1.24,
     ("total", "units", "other"): 0.91,
-    ("total", "streams", "swept"): 0.38,
-    ("total", "speculation", "swept"): 1.24,
-    ("total", "units", "swept"): 0.91,
     ("prefill", "one stream", "GB10"): 0.62,
     ("prefill", "units", "GB10"): 1.1,
     ("prefill", "one stream", "other"): 1.64,
     ("prefill", "units", "other"): 0.7,
     ("prefill", "one stream", "swept"): 0.43,
-    ("prefill", "units", "swept"): 0.7,
     ("ttft", "one stream", "GB10"): 0.58,
     ("ttft", "units", "GB10"): 1.1,
     ("ttft", "one stream", "other"): 0.92,
     ("ttft", "units", "other"): 0.6,
-    ("ttft", "one stream", "swept"): 0.43,
-    ("ttft", "units", "swept"): 0.6,
 }
 """Factor on the standard deviation of log seconds. Prefill and the first token have no regime of their own for streams or
 speculation; a total of one stream is its decode."""
 
 
-def regime(figure: Figure, hardware: str, family: str, units: int, *, drafts: bool, streams: bool) -> Regime:
-    """The regime of one figure of one situation; ``family`` is the engine's."""
-    ground: Ground = "GB10" if hardware == WELL_KNOWN else "swept" if (hardware, family) in SWEPT else "other"
+def regime(figure: Figure, hardware: str, engine: str, units: int, *, drafts: bool, streams: bool) -> Regime:
+    """The regime of one figure of one situation."""
+    timed = units == 1 and not drafts and (figure in {"prefill", "decode"} or (figure == "total" and not streams))
+    swept = timed and (hardware, engine) in SWEPT
+    ground: Ground = "GB10" if hardware == WELL_KNOWN else "swept" if swept else "other"
     if units > 1:
         return figure, "units", ground
     if figure in {"prefill", "ttft"}:
@@ -83,19 +78,19 @@ def regime(figure: Figure, hardware: str, family: str, units: int, *, drafts: bo
 def scales(quantity: Literal["prefill", "decode"], situations: Situations) -> NDArray[np.float64]:
     """The factors of n configs, (n, 2, 2): for a stream's own figure (prefill, decode) and the whole's (ttft, total), alone and in company."""
     labels, devices, drafts = situations.labels, situations.devices, situations.draft_tokens > 0
-    rows = zip(labels["hardware"], labels["engine family"], devices.units, drafts, strict=True)
+    rows = zip(labels["hardware"], labels["engine"], devices.units, drafts, strict=True)
     return np.array([_factors(quantity, *row) for row in rows], dtype=float).reshape(-1, 2, 2)
 
 
 @lru_cache(maxsize=1024)
 def _factors(
-    quantity: Literal["prefill", "decode"], hardware: str, family: str, units: float, drafts: bool
+    quantity: Literal["prefill", "decode"], hardware: str, engine: str, units: float, drafts: bool
 ) -> tuple[tuple[float, ...], ...]:
     """The same of one kind of config."""
     whole: Figure = "ttft" if quantity == "prefill" else "total"
     return tuple(
         tuple(
-            SCALE[regime(figure, hardware, family, int(units), drafts=drafts, streams=streams)]
+            SCALE[regime(figure, hardware, engine, int(units), drafts=drafts, streams=streams)]
             for streams in (False, True)
         )
         for figure in (quantity, whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catalog.calibration.evidence import TIMING_HARNESS
 from catalog.check.bounds import (
     decode_limit_tok_s,
     impossible_prefills,
@@ -95,7 +96,7 @@ def library_default_context(facts: Facts, places: Places) -> Iterator[Finding]:
             yield error(places.key(place, "context_limit"), "library-default-context", message)
 
 
-SYNTHETIC_TOOLS = ("llama-bench", "llama-batched-bench", "own llama.cpp timing harness")
+SYNTHETIC_TOOLS = ("llama-bench", "llama-batched-bench", TIMING_HARNESS)
 """Tools that fill the cache with anything: they run past the length a model was built for."""
 DEEPER = 1.1
 """Beyond rounding: 131,072 tokens on a model listed with 128,000 are the same limit in other units."""

@@ -102,7 +102,7 @@ def render(report: Report) -> str:
 
 def factor_table(factors: Mapping[Regime, float]) -> str:
     """A Markdown table of the factors on the posterior's spread."""
-    lines = ["| time | under | hardware | in use | found |", "|---|---|---|--:|--:|"]
+    lines = ["| time | under | where | in use | found |", "|---|---|---|--:|--:|"]
     lines += [
         f"| {quantity} | {under} | {ground} | {SCALE[quantity, under, ground]:.2f} | {_known(found, '.2f')} |"
         for (quantity, under, ground), found in factors.items()

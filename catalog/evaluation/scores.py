@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catalog.calibration.evidence import TIMING_HARNESS
 from catalog.calibration.intervals import SCALE, Regime, regime
 from catalog.prediction import Z80
 
@@ -45,8 +46,8 @@ def groups(lesson: Lesson) -> Iterator[str]:
     row, config = lesson.measurement, lesson.config
     if row.flags or row.approx:
         return
-    if config.hardware.id == "h200-sxm" and row.evidence == "own":
-        yield f"own H200 sweep, {lesson.quantity}"
+    if row.tool == TIMING_HARNESS:
+        yield f"own {config.hardware.name.split()[0]} sweep, {lesson.quantity}"
     elif config.hardware.id != "dgx-spark":
         yield f"other hardware, {lesson.quantity}"
     elif config.units > 1:
@@ -92,9 +93,7 @@ def regime_of(lesson: Lesson) -> Regime:
     """The interval regime that a lesson falls under."""
     config = lesson.config
     drafts, streams = config.speculation != "none", lesson.ask.concurrency > 1
-    return regime(
-        lesson.quantity, config.hardware.id, config.engine.family, config.units, drafts=drafts, streams=streams
-    )
+    return regime(lesson.quantity, config.hardware.id, config.engine.id, config.units, drafts=drafts, streams=streams)
 
 
 def interval_factors(judgements: Mapping[LeftOut, Sequence[Judgement]]) -> dict[Regime, float]:

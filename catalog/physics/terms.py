@@ -187,8 +187,8 @@ def step_terms(shapes: Shapes, devices: Devices, load: Load) -> dict[str, Floats
     """Terms of a step that the number of streams decides alone, whatever their lengths.
 
     A step yields one token, or with speculation ``accepted`` ones for one wider step of draft_tokens + 1 tokens plus drafting.
-    ``state`` is what gathering the recurrent states of several streams and putting them back takes, beyond their one reading
-    and writing, which a lone stream's in its fixed place does not need.
+    ``state`` is one more reading and writing of the recurrent states of all streams but one: engines may gather those of several
+    and put them back, how often is learnt; a lone stream's stay in their place.
     """
     bandwidth = devices.bandwidth_bytes_s * devices.parallel
     streams = load.concurrency

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog.calibration import evidence as module
-from catalog.calibration.evidence import TOUCHED, Evidence, config_of, evidence
+from catalog.calibration.evidence import TIMING_HARNESS, TOUCHED, Evidence, config_of, evidence
 from catalog.calibration.situations import describe
+from catalog.configs import existing
 
 if TYPE_CHECKING:
     from catalog.facts import Facts, Measurement
@@ -120,3 +121,14 @@ def test_devices_of_one_compute_capability_share_a_chip(facts: Facts) -> None:
     names = ("h100-sxm-80", "h200-sxm", "dgx-spark", "strix-halo-395")
     chips = describe([config._replace(hardware=facts.hardware[name]) for name in names]).labels["chip"]
     assert list(chips) == ["9.0", "9.0", "12.1", None]
+
+
+def test_random_weights_are_no_proof_of_a_file(facts: Facts) -> None:
+    """What only the own sweeps ran is nobody's config; what others published, or the engine's tool makes, is."""
+    swept = {(row.model, row.quant) for row in facts.measurements if row.tool == TIMING_HARNESS}
+    others = {(row.model, row.quant) for row in facts.measurements if row.tool != TIMING_HARNESS}
+    found = existing(facts)
+    listed = {(model, quant) for model, quants in found.quants.items() for quant in quants}
+    assert others <= listed
+    assert ("qwen3-1.7b", "f16") in swept - listed
+    assert {(model, quant) for model, quant, _ in found.measured} == others

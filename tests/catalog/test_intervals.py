@@ -9,6 +9,9 @@ def test_a_sweep_vouches_for_its_engine_alone() -> None:
     """llama.cpp on a device that was swept has a regime of its own, other engines there and other devices do not."""
     assert regime("decode", "h100-sxm-80", "llama.cpp", 1, drafts=False, streams=True)[2] == "swept"
     assert regime("decode", "h100-sxm-80", "vllm", 1, drafts=False, streams=True)[2] == "other"
+    assert regime("decode", "h100-sxm-80", "ollama", 1, drafts=False, streams=True)[2] == "other"
+    assert regime("total", "h100-sxm-80", "llama.cpp", 1, drafts=False, streams=True)[2] == "other"
+    assert regime("total", "h100-sxm-80", "llama.cpp", 1, drafts=False, streams=False)[2] == "swept"
     assert regime("decode", "rtx-4090", "llama.cpp", 1, drafts=False, streams=True)[2] == "other"
     assert regime("decode", "dgx-spark", "llama.cpp", 1, drafts=False, streams=True)[2] == "GB10"
 

@@ -175,7 +175,7 @@ class Session {
             fail("no context");
         }
         vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(model));
-        prefill(0, PROMPT);
+        prefill(0, std::min(tokens, BATCH));
     }
 
     ~Session() {

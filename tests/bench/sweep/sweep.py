@@ -5,11 +5,12 @@ the machine that is measured:
 
     python tests/bench/sweep/sweep.py layout --llama-cpp BUILD --out layouts qwen3-8b:qwen3:q4_k_m,q6_k ...
     for each in layouts/*.json: BUILD/bin/sweep run EACH long >> times.jsonl
-    python tests/bench/sweep/sweep.py rows --source own-h100 --hardware h100-sxm-80 --engine-version "b11434, CUDA 13.0" \
-        --date 2026-11-26 times.jsonl > models_data/measurements/own-h100.csv
+    python tests/bench/sweep/sweep.py rows --source own-h100 --hardware h100-sxm-80 --hw-variant "NVIDIA H100 80GB HBM3" \
+        --engine-version "b11434 (2026-10-06), CUDA 13.0" --date 2026-11-26 times.jsonl > sweep.csv
 
-BUILD is a build of llama.cpp with ``optional_tensors.patch`` applied, and with ``sweep.cpp`` compiled against it to
-``BUILD/bin/sweep``. ``layout`` asks that build which tensors an architecture has and ``llama-quantize --dry-run`` which type
+BUILD is a build of llama.cpp (the patch is for b11434) with ``optional_tensors.patch`` applied, and with ``sweep.cpp`` compiled
+against it (``-I include -I ggml/include -I vendor -lllama -lggml -lggml-base``) to ``BUILD/bin/sweep``. With
+``SWEEP_OPTIONAL=all`` in its environment a run makes all tensors that an architecture may have. ``layout`` asks that build which tensors an architecture has and ``llama-quantize --dry-run`` which type
 each of them gets; a model's parameters must come out as the catalog counts them.
 """
 
@@ -31,6 +32,7 @@ from gguf import GGUFWriter
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
+from catalog.calibration.evidence import TIMING_HARNESS  # noqa: E402
 from catalog.facts import AttentionGroup, Measurement, Model  # noqa: E402
 from catalog.load import load_facts  # noqa: E402
 
@@ -294,17 +296,23 @@ def rows(files: list[Path], options: argparse.Namespace) -> None:
             "decode_tok_s": f"{total / row['concurrency']:.3f}",
             "decode_total_tok_s": f"{total:.3f}",
             "evidence": "own",
-            "tool": "own llama.cpp timing harness",
+            "tool": TIMING_HARNESS,
             "date": options.date,
             "url": "models_data/README.md#own-measurements",
             "raw_model": row["model"],
             "raw_quant": row["quant"],
+            "hw_variant": options.hw_variant,
             "note": f"step times p50/min/max {row['p50']:.6f}/{row['min']:.6f}/{row['max']:.6f} s",
         }
         writer.writerow(told | {key: row[key] for key in ("model", "quant", "concurrency", "isl", "osl")})
 
 
-COLUMNS = [name for name in Measurement.model_fields if name != "source"]
+COLUMNS = [
+    name
+    for name in Measurement.model_fields
+    if name not in {"source", "content", "ttft_ms", "approx", "checkpoint", "kernels"}
+]
+"""Those that a sweep fills, flags and memory left to whoever adds them."""
 
 
 def main() -> None:
@@ -316,7 +324,7 @@ def main() -> None:
     make.add_argument("--out", type=Path, required=True)
     make.add_argument("what", nargs="+", help="model:architecture:quant,quant...")
     tell = commands.add_parser("rows", help="what was timed, as measurements")
-    for name in ("source", "hardware", "engine-version", "date"):
+    for name in ("source", "hardware", "hw-variant", "engine-version", "date"):
         tell.add_argument(f"--{name}", required=True)
     tell.add_argument("files", nargs="+", type=Path)
     options = parser.parse_args()
