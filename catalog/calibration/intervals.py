@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from catalog.calibration.situations import Situations
 
 Figure = Literal["decode", "total", "prefill", "ttft"]
+Under = Literal["one stream", "streams", "speculation", "units"]
 Ground = Literal["GB10", "swept", "other"]
-Regime = tuple[Figure, Literal["one stream", "streams", "speculation", "units"], Ground]
+Regime = tuple[Figure, Under, Ground]
 """Which time, under what, and on what: the GB10, an engine and a device that were swept with one harness, or hardware that
 many hands have measured once."""
 
@@ -63,16 +64,17 @@ speculation; a total of one stream is its decode."""
 
 def regime(figure: Figure, hardware: str, engine: str, units: int, *, drafts: bool, streams: bool) -> Regime:
     """The regime of one figure of one situation."""
-    timed = units == 1 and not drafts and (figure in {"prefill", "decode"} or (figure == "total" and not streams))
-    swept = timed and (hardware, engine) in SWEPT
-    ground: Ground = "GB10" if hardware == WELL_KNOWN else "swept" if swept else "other"
+    under: Under = "streams" if streams else "one stream"
     if units > 1:
-        return figure, "units", ground
-    if figure in {"prefill", "ttft"}:
-        return figure, "one stream", ground
-    if drafts:
-        return figure, "speculation", ground
-    return (figure, "streams", ground) if streams else ("decode", "one stream", ground)
+        under = "units"
+    elif figure in {"prefill", "ttft"}:
+        under = "one stream"
+    elif drafts:
+        under = "speculation"
+    elif not streams:
+        figure = "decode"
+    swept = (hardware, engine) in SWEPT and (figure, under, "swept") in SCALE and not drafts
+    return figure, under, "GB10" if hardware == WELL_KNOWN else "swept" if swept else "other"
 
 
 def scales(quantity: Literal["prefill", "decode"], situations: Situations) -> NDArray[np.float64]:

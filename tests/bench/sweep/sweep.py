@@ -219,21 +219,21 @@ def mixed_types(build: Path, arch: str, keys: Keys, shapes: Shapes, quant: str) 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.gguf")
         writer = GGUFWriter(path, arch)
+        add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
         for key, value in keys.items():
-            add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
             add[type(value)](key, value)
         held = 0
         for name, shape in shapes.items():
             kind = np.dtype(np.float32 if full_precision(name, shape) else np.float16)
             nbytes = int(np.prod(shape)) * kind.itemsize
             writer.add_tensor_info(name, tuple(reversed(shape)), kind, nbytes)
-            held += -(-nbytes // 32) * 32
+            held += writer.ggml_pad(nbytes, writer.data_alignment)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         writer.close()
         with path.open("r+b") as file:
-            file.truncate(-(-path.stat().st_size // 32) * 32 + held)
+            file.truncate(writer.ggml_pad(path.stat().st_size, writer.data_alignment) + held)
         command = [str(build / "bin/llama-quantize"), "--dry-run", str(path), quant.upper()]
         said = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.findall(
