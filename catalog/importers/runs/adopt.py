@@ -170,6 +170,7 @@ def _measurement(
             "units": labels.units or run.units or 1,
             "speculation": speculation,
             "spec_basis": basis,
+            "content": None if speculation in {None, "none"} else run.content,
             "concurrency": run.concurrency,
             "isl": run.isl,
             "osl": run.osl,
@@ -208,7 +209,7 @@ def flagged(facts: Facts, row: Measurement) -> Measurement:
 
 def _content(row: Measurement) -> tuple[Any, ...]:
     """What two rows of one run have in common, whenever they were imported."""
-    return tuple(value for name, value in row if name not in {"id", "url", "flags", "note"})
+    return tuple(value for name, value in row if name not in {"id", "url", "content", "flags", "note"})
 
 
 def _number(identity: str) -> int:

@@ -11,6 +11,8 @@ from catalog.importers.bounded import ImportFileError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from catalog.facts import Content
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,6 +31,8 @@ class Run:
     units: int | None = None
     plain: bool = False
     """The tool cannot speculate."""
+    content: Content | None = None
+    """What kind of text it has written, where the tool decides."""
     concurrency: int | None = None
     isl: float | None = None
     osl: float | None = None

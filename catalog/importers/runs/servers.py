@@ -22,7 +22,8 @@ def benchy(report: Mapping[str, Any], file: str) -> Runs:
     """llama-benchy's JSON: means over its runs.
 
     With prefix caching, a phase of its own fills the cache (only its prefill counts), and prompts follow it. Without, context
-    and prompt are one prompt: rate and first token are of both.
+    and prompt are one prompt: rate and first token are of both. Its prompts are passages of a novel unless another book is
+    asked for, which no report tells.
     """
     head, cached = Cells(report, file), bool(report.get("prefix_caching_enabled"))
     found = []
@@ -37,6 +38,7 @@ def benchy(report: Mapping[str, Any], file: str) -> Runs:
         found.append(
             Run(
                 model=head.text("model"),
+                content="prose",
                 concurrency=cells.count("concurrency") or 1,
                 isl=prompt,
                 osl=cells.count("response_size"),

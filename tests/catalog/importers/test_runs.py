@@ -65,6 +65,25 @@ def test_benchy_without_a_prefix_cache_times_context_and_prompt_as_one() -> None
     assert (deep.prefill_tok_s or 0.0) * (deep.ttft_ms or 0.0) / 1e3 == pytest.approx(768, rel=0.1)
 
 
+def test_benchy_has_drafts_write_prose(data_copy: Path) -> None:
+    """Its prompts are passages of a novel; without drafts the kind of text changes nothing and is not said."""
+    command = [
+        "import",
+        "measurements",
+        str(RUNS / "llama-benchy.json"),
+        "--data",
+        str(data_copy),
+        "--model",
+        "gpt-oss-20b",
+    ]
+    command += ["--quant", "mxfp4", "--engine", "llama.cpp", "--hardware", "dgx-spark"]
+    for source, speculation in (("drafting", "eagle3"), ("plain", "none")):
+        assert main([*command, "--source", source, "--speculation", speculation]) == 0
+    rows = load_facts(data_copy).measurements
+    assert {r.content for r in rows if r.source == "drafting"} == {"prose"}
+    assert {r.content for r in rows if r.source == "plain"} == {None}
+
+
 def test_benchy_with_a_prefix_cache_keeps_depth_apart_from_the_prompt(tmp_path: Path) -> None:
     """What stands in the cache at the first output token is depth and prompt together; the phase that fills it only prefills."""
     report = json.loads((RUNS / "llama-benchy.json").read_text(encoding="utf-8"))
