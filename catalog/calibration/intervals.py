@@ -32,31 +32,31 @@ SWEPT = frozenset({("h100-sxm-80", "llama.cpp"), ("h200-sxm", "llama.cpp")})
 """Devices and engines of the own sweeps: dozens of models under the same loads, without another hand's noise. Judged by leaving
 out models and one of the two sweeps; no other source tells what a server adds, so totals and first tokens are as anywhere."""
 SCALE: Mapping[Regime, float] = {
-    ("decode", "one stream", "GB10"): 0.39,
+    ("decode", "one stream", "GB10"): 0.445,
     ("decode", "streams", "GB10"): 0.37,
-    ("decode", "speculation", "GB10"): 0.86,
+    ("decode", "speculation", "GB10"): 0.82,
     ("decode", "units", "GB10"): 1.4,
     ("decode", "one stream", "other"): 0.81,
     ("decode", "streams", "other"): 0.53,
-    ("decode", "speculation", "other"): 0.86,
+    ("decode", "speculation", "other"): 0.82,
     ("decode", "units", "other"): 0.91,
-    ("decode", "one stream", "swept"): 0.56,
-    ("decode", "streams", "swept"): 0.38,
+    ("decode", "one stream", "swept"): 0.54,
+    ("decode", "streams", "swept"): 0.41,
     ("total", "streams", "GB10"): 0.39,
-    ("total", "speculation", "GB10"): 1.24,
+    ("total", "speculation", "GB10"): 0.47,
     ("total", "units", "GB10"): 1.4,
     ("total", "streams", "other"): 0.52,
-    ("total", "speculation", "other"): 1.24,
+    ("total", "speculation", "other"): 0.47,
     ("total", "units", "other"): 0.91,
     ("prefill", "one stream", "GB10"): 0.62,
     ("prefill", "units", "GB10"): 1.1,
     ("prefill", "one stream", "other"): 1.64,
-    ("prefill", "units", "other"): 0.7,
-    ("prefill", "one stream", "swept"): 0.43,
-    ("ttft", "one stream", "GB10"): 0.58,
+    ("prefill", "units", "other"): 0.72,
+    ("prefill", "one stream", "swept"): 0.42,
+    ("ttft", "one stream", "GB10"): 0.6,
     ("ttft", "units", "GB10"): 1.1,
-    ("ttft", "one stream", "other"): 0.92,
-    ("ttft", "units", "other"): 0.6,
+    ("ttft", "one stream", "other"): 1.25,
+    ("ttft", "units", "other"): 0.64,
 }
 """Factor on the standard deviation of log seconds. Prefill and the first token have no regime of their own for streams or
 speculation; a total of one stream is its decode."""
@@ -71,7 +71,7 @@ def regime(figure: Figure, hardware: str, engine: str, units: int, *, drafts: bo
         under = "one stream"
     elif drafts:
         under = "speculation"
-    elif not streams:
+    if figure == "total" and not streams:
         figure = "decode"
     swept = (hardware, engine) in SWEPT and (figure, under, "swept") in SCALE and not drafts
     return figure, under, "GB10" if hardware == WELL_KNOWN else "swept" if swept else "other"

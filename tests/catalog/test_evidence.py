@@ -102,12 +102,12 @@ def test_a_row_is_learnt_from_as_it_was_run(facts: Facts) -> None:
 
 def test_what_decodes_in_step_says_its_time_once(shipped: Evidence) -> None:
     """A total of streams in step is the time of one of them again; a server's total is another time."""
-    told: dict[str, list[str]] = {}
+    decoding: dict[str, list[str]] = {}
     for lesson in shipped.lessons:
         row = lesson.measurement
-        if row.decode_tok_s and row.decode_total_tok_s and (row.concurrency or 1) > 1:
-            told.setdefault(row.id, []).append(lesson.quantity)
-    decoding = {row: [x for x in quantities if x in {"decode", "total"}] for row, quantities in told.items()}
+        both = row.decode_tok_s and row.decode_total_tok_s and (row.concurrency or 1) > 1
+        if both and lesson.quantity in {"decode", "total"}:
+            decoding.setdefault(row.id, []).append(lesson.quantity)
     swept = {row for row in decoding if row.startswith("own-")}
     assert len(swept) > 400
     assert {tuple(decoding[row]) for row in swept} == {("decode",)}
