@@ -21,7 +21,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 @pytest.fixture(scope="module")
 def report(facts: Facts) -> Report:
-    """One run for all that follows; it takes two minutes on two cores."""
+    """One run for all that follows; it takes minutes."""
     return evaluate(facts, evidence(facts, facts.measurements).lessons)
 
 

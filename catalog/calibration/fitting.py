@@ -26,6 +26,10 @@ SERIES = ("source", "config", "method")
 """What rows have in common that were taken in one go."""
 USUAL_ROWS = 5.0
 """Rows that an engine's usual circumstances are held back by: few rows say little about what is usual."""
+LEARN_ROUNDS = 8
+"""Steps of a fit that learn the spreads; half as many again change no figure of the evaluation."""
+SETTLE_ROUNDS = 2
+"""Steps after them, at the spreads that were learnt."""
 LAST_STEP = 0.5
 """How much of the way the last step goes: where terms hand over to one another, whole steps overshoot to and fro, and the truth lies between."""
 COMMON = 1 / 32
@@ -33,16 +37,24 @@ COMMON = 1 / 32
 BLOCK = 256
 
 
+@dataclass(frozen=True)
+class Start:
+    """A fit of similar rows whose spreads are kept, and the steps taken from there.
+
+    With ``means`` they begin at its means: that saves steps, but too few of them would leave something of its rows.
+    """
+
+    posterior: Posterior
+    steps: int
+    means: bool = False
+
+
 def fit(
     specification: Specification,
     cases: Cases,
     log_seconds: Floats,
     noise_scale: Floats,
-    *,
-    learn_rounds: int = 8,
-    settle_rounds: int = 2,
-    start: Posterior | None = None,
-    start_means: bool = False,
+    start: Start | None = None,
 ) -> Posterior:
     """Learn the effects from measured times.
 
@@ -51,10 +63,7 @@ def fit(
         cases: n measured situations.
         log_seconds: (n,) logarithm of the measured time.
         noise_scale: (n,) standard deviation of a row's error relative to the common one (1 = a clean row).
-        learn_rounds: Gauss–Newton steps that also update the spreads and the noise.
-        settle_rounds: Gauss–Newton steps at fixed spreads; the last one also yields the covariance.
-        start: a fit of similar rows, from which the spreads are taken.
-        start_means: whether its means are a start too: that saves steps, but too few of them would leave something of its rows.
+        start: where to start; without one the spreads and the noise are learnt.
 
     Raises:
         FloatingPointError: a term is no number, or the normal matrix is singular.
@@ -71,12 +80,13 @@ def fit(
         specification, index, np.zeros(len(index)), np.zeros((0, 0)), {e.name: e.sd for e in effects}, 0.05
     )
     if start is not None:
-        _warm(posterior, start, means=start_means)
+        _warm(posterior, start)
     noise_scale = noise_scale * _series(cases) ** (specification.repetition / 2.0)
     work = _Work(posterior, cases, effects, at, [cases.values(e) for e in effects], log_seconds, noise_scale)
-    steps = [(True, 1.0)] * learn_rounds + [(False, 1.0)] * (settle_rounds - 1) + [(False, LAST_STEP)]
+    learning, settling = (0, start.steps) if start else (LEARN_ROUNDS, SETTLE_ROUNDS)
+    steps = [(True, 1.0)] * learning + [(False, 1.0)] * (settling - 1) + [(False, LAST_STEP)]
     named = f"fitting {specification.quantity}"
-    for learn, share in tqdm(steps, named, disable=None if learn_rounds else True, leave=False):
+    for learn, share in tqdm(steps, named, disable=True if start else None, leave=False):
         work.step(learn=learn, share=share)
     posterior.covariance = work.covariance()
     _settle_in(work)
@@ -131,13 +141,14 @@ def _settle_in(work: _Work) -> None:
             common[effect.slope] = given - np.where(at >= 0, shift[at], 0.0)
 
 
-def _warm(posterior: Posterior, start: Posterior, *, means: bool) -> None:
-    posterior.spread.update(start.spread)
-    posterior.noise_sd = start.noise_sd
-    fitted = start.mean - start.usual
-    for key, i in posterior.index.items():
-        if means and key in start.index:
-            posterior.mean[i] = fitted[start.index[key]]
+def _warm(posterior: Posterior, start: Start) -> None:
+    known = start.posterior
+    posterior.spread.update(known.spread)
+    posterior.noise_sd = known.noise_sd
+    if start.means:
+        fitted = known.fitted
+        for key in posterior.index.keys() & known.index.keys():
+            posterior.mean[posterior.index[key]] = fitted[known.index[key]]
 
 
 @dataclass

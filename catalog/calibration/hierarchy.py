@@ -151,6 +151,11 @@ class Posterior:
     usual: Floats | float = 0.0
     """What of ``mean`` is the usual circumstance of an effect's rows, not the effect."""
 
+    @property
+    def fitted(self) -> Floats:
+        """The means as the rows gave them, without the usual circumstances."""
+        return self.mean - self.usual
+
     @cached_property
     def place(self) -> Ints:
         """For each effect its rank among the lasting ones, -1 for transient ones; the last entry serves unseen levels."""
@@ -174,7 +179,7 @@ class Posterior:
         return np.log(seconds) + total
 
     def _log_factors(self, cases: Cases, *, measured: bool) -> tuple[dict[str, Floats], Floats]:
-        mean = self.mean - self.usual if measured else self.mean
+        mean = self.fitted if measured else self.mean
         factors = {t: np.full(len(cases), mean) for t, (mean, _) in self.specification.base.items()}
         total = np.zeros(len(cases))
         for effect in self.specification.all_effects():

@@ -28,9 +28,6 @@ PROMPT_SCALE = 2048.0
 OUTPUT_SCALE = 256.0
 FEW_TOKENS = 8.0
 """Tokens of a step, drafts included, up to which llama.cpp multiplies with vector kernels (ggml-cuda/mmvq.cuh)."""
-LEARN_ROUNDS = 8
-"""Steps of a fit that learn the spreads; half as many again change no figure of the evaluation."""
-SETTLE_ROUNDS = 2
 PROMPTS_ANEW, STEPS_ON = 10, 3
 """Steps of a fit that knows the spreads. Prefill forgets rows left out so slowly that it starts from nothing; decode is within 0.2 % in three."""
 
@@ -163,17 +160,16 @@ def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> Spe
 
     Nothing else of a ``start`` is left in what comes out: what it knew of lessons that are missing here is unlearnt.
     """
-    from catalog.calibration.fitting import fit  # noqa: PLC0415  (only building needs SciPy, which takes a quarter of a second)
+    from catalog.calibration.fitting import Start, fit  # noqa: PLC0415  (only building needs SciPy, which takes a quarter of a second)
 
-    rounds = 0 if start else LEARN_ROUNDS
     prompts = tabulate([x for x in lessons if x.quantity in {"prefill", "ttft"}])
     prefill = fit(
         PREFILL, prefill_cases(prompts), prompts.log_seconds, prompts.noise_scale,
-        learn_rounds=rounds, settle_rounds=PROMPTS_ANEW if start else SETTLE_ROUNDS, start=start.prefill if start else None,
+        Start(start.prefill, PROMPTS_ANEW) if start else None,
     )  # fmt: skip
     steps = tabulate([x for x in lessons if x.quantity in {"decode", "total"}])
     decode = fit(
         DECODE, decode_cases(steps, prefill, measured=True), steps.log_seconds + steps.situations.log_accepted, steps.noise_scale,
-        learn_rounds=rounds, settle_rounds=STEPS_ON if start else SETTLE_ROUNDS, start=start.decode if start else None, start_means=True,
+        Start(start.decode, STEPS_ON, means=True) if start else None,
     )  # fmt: skip
     return SpeedModel(prefill, decode)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from catalog.calibration.fitting import BLOCK, _gram, _mirrored, fit
+from catalog.calibration.fitting import BLOCK, Start, _gram, _mirrored, fit
 from catalog.calibration.hierarchy import TOTAL, Cases, Effect, Posterior, Specification
 from catalog.physics.sums import Sum
 
@@ -50,9 +50,7 @@ def told(repetition: float, least_noise: float = LATER, weights: float = 1.0) ->
 
 def again(cases: Cases, specification: Specification, start: Posterior) -> float:
     """Log time by a fit to rows that are later, with the spreads of a start."""
-    posterior = fit(
-        specification, cases, np.full(ROWS, LATER), np.ones(ROWS), learn_rounds=0, settle_rounds=4, start=start
-    )
+    posterior = fit(specification, cases, np.full(ROWS, LATER), np.ones(ROWS), Start(start, 4))
     return float(posterior.log_time(cases)[0])
 
 
@@ -90,7 +88,7 @@ def test_the_usual_is_no_effect_of_a_start() -> None:
     times = np.where(cases.labels["source"] == "one", 0.0, LATER)
     start = fit(specification, cases, times, np.ones(ROWS))
     assert np.any(start.usual != 0.0)
-    on = fit(specification, cases, times, np.ones(ROWS), learn_rounds=0, settle_rounds=1, start=start, start_means=True)
+    on = fit(specification, cases, times, np.ones(ROWS), Start(start, 1, means=True))
     assert on.log_time(cases) == pytest.approx(start.log_time(cases), abs=1e-3)
 
 

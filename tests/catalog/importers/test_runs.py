@@ -26,6 +26,13 @@ RUNS = Path(__file__).parent / "runs"
 FILES = sorted(path for path in RUNS.iterdir() if path.suffix != ".md" or path.stem != "README")
 
 
+def importing(data: Path, source: str, speculation: str) -> list[str]:
+    """The command that imports llama-benchy's file, fully labelled."""
+    command = ["import", "measurements", str(RUNS / "llama-benchy.json"), "--data", str(data), "--source", source]
+    command += ["--model", "gpt-oss-20b", "--quant", "mxfp4", "--engine", "llama.cpp", "--hardware", "dgx-spark"]
+    return [*command, "--speculation", speculation]
+
+
 @pytest.mark.parametrize("kind", ["json", "jsonl", "csv", "md"])
 def test_llama_bench_in_every_form(kind: str) -> None:
     """A prompt and an output test at two depths: what stands in the cache is the depth, speculation is impossible."""
@@ -67,18 +74,8 @@ def test_benchy_without_a_prefix_cache_times_context_and_prompt_as_one() -> None
 
 def test_benchy_has_drafts_write_prose(data_copy: Path) -> None:
     """Its prompts are passages of a novel; without drafts the kind of text changes nothing and is not said."""
-    command = [
-        "import",
-        "measurements",
-        str(RUNS / "llama-benchy.json"),
-        "--data",
-        str(data_copy),
-        "--model",
-        "gpt-oss-20b",
-    ]
-    command += ["--quant", "mxfp4", "--engine", "llama.cpp", "--hardware", "dgx-spark"]
     for source, speculation in (("drafting", "eagle3"), ("plain", "none")):
-        assert main([*command, "--source", source, "--speculation", speculation]) == 0
+        assert main(importing(data_copy, source, speculation)) == 0
     rows = load_facts(data_copy).measurements
     assert {r.content for r in rows if r.source == "drafting"} == {"prose"}
     assert {r.content for r in rows if r.source == "plain"} == {None}
@@ -187,24 +184,15 @@ def test_the_command_writes_one_file_that_the_check_accepts(
     data_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rows and a source, once: the same file again adds nothing."""
-    command = [
-        "import",
-        "measurements",
-        str(RUNS / "llama-benchy.json"),
-        "--data",
-        str(data_copy),
-        "--source",
-        "my-box",
-    ]
-    command += ["--model", "gpt-oss-20b", "--quant", "mxfp4", "--engine", "llama.cpp", "--hardware", "dgx-spark"]
-    assert main([*command, "--speculation", "none"]) == 0
+    command = importing(data_copy, "my-box", "none")
+    assert main(command) == 0
     path = data_copy / "measurements" / "my-box.csv"
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["id"] for row in rows] == [f"my-box-{i:04d}" for i in range(1, 5)]
     assert load_facts(data_copy).sources["my-box"].evidence == "own"
     assert not [f for f in check_folder(data_copy) if f.severity == "error"]
-    assert main([*command, "--speculation", "none"]) == 0
+    assert main(command) == 0
     assert "is in my-box already" in capsys.readouterr().out
     assert len(path.read_text(encoding="utf-8").splitlines()) == 5
 
