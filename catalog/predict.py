@@ -283,7 +283,7 @@ class Outcome:
             parts, others = self._step_parts(streams), ZERO
             if streams > 1:
                 waits = physics.interleaved_s(self._load(self._halfway, streams), self._prompt(streams).seconds(), ZERO)
-                others = waits * self._candidates.decode.factor["interleave"]
+                others = self._candidates.decode.scaled({"interleave": waits}, self._texts)["interleave"]
             alone_s, least_s = DECODE_SUM.total(parts), parts.least / self._situations.accepted
             self._steps[streams] = Step(alone_s, others, pace.factor * self._length_factor, least_s)
         return self._steps[streams]

@@ -53,9 +53,9 @@ def _precedence(m: Measurement) -> tuple[int, str]:
 
 def _is_quote(later: Measurement, first: Measurement) -> bool:
     digits = _digits(_figures(later))
-    if digits >= CHANCE_DIGITS and _same(later, first, ("concurrency", "isl", "osl", "context_depth")):
+    if digits >= CHANCE_DIGITS and _same(later, first, ("concurrency", "isl", "osl", "context_depth", "content")):
         return True
-    config = ("quant", "engine", "speculation", "concurrency")
+    config = ("quant", "engine", "speculation", "concurrency", "content")
     return digits >= QUOTE_DIGITS and later.source != first.source and _same(later, first, config)
 
 

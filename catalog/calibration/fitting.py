@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg, sparse
-from tqdm import tqdm
+from scipy import sparse
+from tqdm import trange
 
 from catalog.calibration.hierarchy import TOTAL, Posterior, positions
+from catalog.calibration.ridge import Ridge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,27 +27,10 @@ SERIES = ("source", "config", "method")
 """What rows have in common that were taken in one go."""
 USUAL_ROWS = 5.0
 """Rows that an engine's usual circumstances are held back by: few rows say little about what is usual."""
-LEARN_ROUNDS = 8
-"""Steps of a fit that learn the spreads; half as many again change no figure of the evaluation."""
-SETTLE_ROUNDS = 2
-"""Steps after them, at the spreads that were learnt."""
+LEARNING_STEPS = 4
+"""The first steps of a fit: they learn the spreads and the noise. The others stay at those."""
 LAST_STEP = 0.5
 """How much of the way the last step goes: where terms hand over to one another, whole steps overshoot to and fro, and the truth lies between."""
-COMMON = 1 / 32
-"""Share of the rows from which a column is multiplied as a dense one: an engine's or a device's, not a config's."""
-BLOCK = 256
-
-
-@dataclass(frozen=True)
-class Start:
-    """A fit of similar rows whose spreads are kept, and the steps taken from there.
-
-    With ``means`` they begin at its means: that saves steps, but too few of them would leave something of its rows.
-    """
-
-    posterior: Posterior
-    steps: int
-    means: bool = False
 
 
 def fit(
@@ -54,7 +38,7 @@ def fit(
     cases: Cases,
     log_seconds: Floats,
     noise_scale: Floats,
-    start: Start | None = None,
+    alike: Posterior | None = None,
 ) -> Posterior:
     """Learn the effects from measured times.
 
@@ -63,7 +47,8 @@ def fit(
         cases: n measured situations.
         log_seconds: (n,) logarithm of the measured time.
         noise_scale: (n,) standard deviation of a row's error relative to the common one (1 = a clean row).
-        start: where to start; without one the spreads and the noise are learnt.
+        alike: a fit of similar rows whose spreads and noise hold here too; without one they are learnt. Nothing else of
+            it is used, so nothing is left of rows that are missing here.
 
     Raises:
         FloatingPointError: a term is no number, or the normal matrix is singular.
@@ -79,15 +64,15 @@ def fit(
     posterior = Posterior(
         specification, index, np.zeros(len(index)), np.zeros((0, 0)), {e.name: e.sd for e in effects}, 0.05
     )
-    if start is not None:
-        _warm(posterior, start)
+    if alike is not None:
+        posterior.spread.update(alike.spread)
+        posterior.noise_sd = alike.noise_sd
     noise_scale = noise_scale * _series(cases) ** (specification.repetition / 2.0)
     work = _Work(posterior, cases, effects, at, [cases.values(e) for e in effects], log_seconds, noise_scale)
-    learning, settling = (0, start.steps) if start else (LEARN_ROUNDS, SETTLE_ROUNDS)
-    steps = [(True, 1.0)] * learning + [(False, 1.0)] * (settling - 1) + [(False, LAST_STEP)]
-    named = f"fitting {specification.quantity}"
-    for learn, share in tqdm(steps, named, disable=True if start else None, leave=False):
-        work.step(learn=learn, share=share)
+    quiet = None if alike is None else True
+    for step in trange(specification.steps, desc=f"fitting {specification.quantity}", disable=quiet, leave=False):
+        last = step == specification.steps - 1
+        work.step(learn=alike is None and step < LEARNING_STEPS, share=LAST_STEP if last else 1.0)
     posterior.covariance = work.covariance()
     _settle_in(work)
     posterior.counts = np.sum([np.bincount(a[a >= 0], minlength=len(index)) for a in at], axis=0, dtype=np.float64)
@@ -141,19 +126,9 @@ def _settle_in(work: _Work) -> None:
             common[effect.slope] = given - np.where(at >= 0, shift[at], 0.0)
 
 
-def _warm(posterior: Posterior, start: Start) -> None:
-    known = start.posterior
-    posterior.spread.update(known.spread)
-    posterior.noise_sd = known.noise_sd
-    if start.means:
-        fitted = known.fitted
-        for key in posterior.index.keys() & known.index.keys():
-            posterior.mean[posterior.index[key]] = fitted[known.index[key]]
-
-
 @dataclass
 class _Work:
-    """The fit in progress. With more effects than rows, the normal equations are solved in row space (n x n)."""
+    """The fit in progress."""
 
     posterior: Posterior
     cases: Cases
@@ -163,50 +138,40 @@ class _Work:
     log_seconds: Floats
     noise_scale: Floats
 
+    def __post_init__(self) -> None:
+        self.configs = np.unique(self.cases.labels["config"].astype(str), return_inverse=True)[1]
+
     def step(self, *, learn: bool, share: float) -> None:
         """One Gauss–Newton step, or a ``share`` of it: linearise, weigh rows by how plausible they are, solve the ridge problem."""
         post = self.posterior
         jacobian, predicted = self._linearise()
         residual = self.log_seconds - predicted
         robust = (STUDENT_T_DOF + 1) / (STUDENT_T_DOF + (residual / (post.noise_sd * self.noise_scale)) ** 2)
-        self.error_variance = (post.noise_sd * self.noise_scale) ** 2 / robust
+        variance = (post.noise_sd * self.noise_scale) ** 2 / robust
         self.prior_sd = np.array([post.spread[name] for name, _ in post.index])
-        self.scaled = jacobian.multiply(self.prior_sd[None, :]).tocsr()
-        kernel = _gram(self.scaled)
-        kernel[np.diag_indices_from(kernel)] += self.error_variance
-        self.factor = linalg.cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
-        dual = linalg.cho_solve((self.factor, True), residual + jacobian @ post.mean, check_finite=False)
-        post.mean = post.mean + share * (self.prior_sd * (self.scaled.T @ dual) - post.mean)
+        self.ridge = Ridge(jacobian.multiply(self.prior_sd[None, :]).tocsc(), variance, self.configs)
+        towards = self.prior_sd * self.ridge.mean(residual + jacobian @ post.mean)
+        post.mean = post.mean + share * (towards - post.mean)
         if learn:
-            self._learn(residual, robust)
+            self._learn(residual, variance, robust)
 
-    def _learn(self, residual: Floats, robust: Floats) -> None:
+    def _learn(self, residual: Floats, variance: Floats, robust: Floats) -> None:
         """Expectation–maximisation: each effect's spread is the root mean square of its levels, uncertainty included."""
         post = self.posterior
-        inverse = self._inverse()
-        explained = np.asarray(self.scaled.multiply(inverse @ self.scaled).sum(axis=0)).ravel()
+        explained = 1.0 - self.ridge.variances()
         group = np.array([name for name, _ in post.index], dtype=object)
         for effect in self.effects:
             mine = group == effect.name
             told = effect.strength * effect.sd**2 + np.square(post.mean[mine]).sum()
             post.spread[effect.name] = float(np.sqrt(told / (effect.strength + explained[mine].sum())))
-        leverage = self.error_variance - self.error_variance**2 * np.diag(inverse)
-        variance = np.mean((robust * residual**2 + leverage) / self.noise_scale**2)
-        post.noise_sd = float(np.clip(np.sqrt(variance), post.specification.least_noise, 0.3))
-
-    def _inverse(self) -> Floats:
-        inverse, info = linalg.lapack.dpotri(self.factor, lower=1)
-        if info:
-            raise FloatingPointError(f"the calibration's normal matrix is singular (LAPACK info {info})")
-        return _mirrored(inverse)
+        leverage = variance - variance**2 * self.ridge.certainties()
+        noise = np.mean((robust * residual**2 + leverage) / self.noise_scale**2)
+        post.noise_sd = float(np.clip(np.sqrt(noise), post.specification.least_noise, 0.3))
 
     def covariance(self) -> Floats:
         """Covariance of the effects that outlive their rows, in the order of ``posterior.lasting``."""
         keep = self.posterior.lasting()
-        scaled = self.scaled[:, keep]
-        shrink = scaled.T @ (self._inverse() @ scaled)
-        covariance = np.eye(len(keep)) - np.asarray(shrink)
-        return np.asarray(covariance * self.prior_sd[keep][:, None] * self.prior_sd[keep][None, :])
+        return np.asarray(self.ridge.covariance(keep) * np.outer(self.prior_sd[keep], self.prior_sd[keep]))
 
     def _linearise(self) -> tuple[sparse.csr_matrix, Floats]:
         """Log times at the current effects and their derivatives by effect, (n, p) sparse."""
@@ -216,11 +181,11 @@ class _Work:
         total = np.zeros(len(cases))
         for effect, at, slope in zip(self.effects, self.at, self.slopes, strict=True):
             amount = np.where(at >= 0, post.mean[at], 0.0) * slope
-            for term in effect.terms:
+            for term, sign in effect.signs.items():
                 if term == TOTAL:
-                    total += amount
+                    total += sign * amount
                 else:
-                    log_factor[term] += amount
+                    log_factor[term] += sign * amount
         times = {t: cases.terms[t] * np.exp(f) for t, f in log_factor.items()}
         share = {**spec.sum.shares(times), TOTAL: np.ones(len(cases))}
         rows, columns, data = [], [], []
@@ -228,25 +193,7 @@ class _Work:
             seen = np.flatnonzero(at >= 0)
             rows.append(seen)
             columns.append(at[seen])
-            data.append((slope * np.sum([share[t] for t in effect.terms], axis=0))[seen])
+            data.append((slope * np.sum([sign * share[t] for t, sign in effect.signs.items()], axis=0))[seen])
         shape = (len(cases), len(post.index))
         matrix = sparse.csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
         return matrix, np.log(spec.sum.seconds(times)) + total
-
-
-def _gram(rows: sparse.csr_matrix) -> Floats:
-    """Products of all pairs of rows, (n, n): columns that many rows have as a dense block, five times as fast as sparse ones."""
-    columns = rows.tocsc()
-    common = np.diff(columns.indptr) > rows.shape[0] * COMMON
-    dense, rare = columns[:, common].toarray(), columns[:, ~common].tocsr()
-    return np.asarray(dense @ dense.T + (rare @ rare.T).toarray())
-
-
-def _mirrored(lower: Floats) -> Floats:
-    """The symmetric matrix of a lower triangle, in its place."""
-    for start in range(0, len(lower), BLOCK):
-        here, after = slice(start, start + BLOCK), slice(start + BLOCK, None)
-        corner = np.tril(lower[here, here])
-        lower[here, here] = corner + np.tril(corner, -1).T
-        lower[here, after] = lower[after, here].T
-    return lower

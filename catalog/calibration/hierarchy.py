@@ -63,8 +63,15 @@ class Effect:
     strength: float = 4.0
     min_rows: int = 1
     """Levels with fewer rows than this are left at their prior."""
+    inverse: tuple[str, ...] = ()
+    """Terms that it scales the other way round: with ``TOTAL`` among ``terms``, those that it leaves as they are."""
     transient: bool = False
     """True for what the next question will not share (its source, its run): it widens, but is not remembered."""
+
+    @cached_property
+    def signs(self) -> Mapping[str, float]:
+        """How it acts on each of its terms: 1, or -1 the other way round."""
+        return {**dict.fromkeys(self.terms, 1.0), **dict.fromkeys(self.inverse, -1.0)}
 
 
 class Levels(NamedTuple):
@@ -121,6 +128,8 @@ class Specification:
     """term → (mean, sd) of its log factor before anything is known."""
     effects: tuple[Effect, ...]
     sum: Sum
+    steps: int
+    """Gauss–Newton steps of a fit."""
     least_noise: float = 0.01
     """Standard deviation of a row that no fit goes below: what physics misses is alike in all rows of a series, so how they
     scatter among themselves says too little of how the next series will."""
@@ -187,11 +196,11 @@ class Posterior:
                 continue
             at = self.columns(cases, effect)
             amount = np.where(at >= 0, mean[at], 0.0) * cases.values(effect)
-            for term in effect.terms:
+            for term, sign in effect.signs.items():
                 if term == TOTAL:
-                    total = total + amount
+                    total = total + sign * amount
                 else:
-                    factors[term] = factors[term] + amount
+                    factors[term] = factors[term] + sign * amount
         return factors, total
 
 

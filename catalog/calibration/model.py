@@ -28,8 +28,6 @@ PROMPT_SCALE = 2048.0
 OUTPUT_SCALE = 256.0
 FEW_TOKENS = 8.0
 """Tokens of a step, drafts included, up to which llama.cpp multiplies with vector kernels (ggml-cuda/mmvq.cuh)."""
-PROMPTS_ANEW, STEPS_ON = 10, 3
-"""Steps of a fit that knows the spreads. Prefill forgets rows left out so slowly that it starts from nothing; decode is within 0.2 % in three."""
 
 
 @dataclass
@@ -155,21 +153,17 @@ def decode_cases(table: Table, prefill: Posterior, *, measured: bool = False) ->
     return Cases(table.labels, scales, terms)
 
 
-def fit_speed(lessons: Sequence[Lesson], start: SpeedModel | None = None) -> SpeedModel:
-    """Learn both posteriors; ``start`` (a fit of similar lessons) fixes the spreads and saves the learning rounds.
-
-    Nothing else of a ``start`` is left in what comes out: what it knew of lessons that are missing here is unlearnt.
-    """
-    from catalog.calibration.fitting import Start, fit  # noqa: PLC0415  (only building needs SciPy, which takes a quarter of a second)
+def fit_speed(lessons: Sequence[Lesson], alike: SpeedModel | None = None) -> SpeedModel:
+    """Learn both posteriors; ``alike``, a fit of similar lessons, gives the spreads and saves the rounds that learn them."""
+    from catalog.calibration.fitting import fit  # noqa: PLC0415  (only building needs SciPy, which takes a quarter of a second)
 
     prompts = tabulate([x for x in lessons if x.quantity in {"prefill", "ttft"}])
     prefill = fit(
-        PREFILL, prefill_cases(prompts), prompts.log_seconds, prompts.noise_scale,
-        Start(start.prefill, PROMPTS_ANEW) if start else None,
-    )  # fmt: skip
+        PREFILL, prefill_cases(prompts), prompts.log_seconds, prompts.noise_scale, alike.prefill if alike else None
+    )
     steps = tabulate([x for x in lessons if x.quantity in {"decode", "total"}])
     decode = fit(
         DECODE, decode_cases(steps, prefill, measured=True), steps.log_seconds + steps.situations.log_accepted, steps.noise_scale,
-        Start(start.decode, STEPS_ON, means=True) if start else None,
+        alike.decode if alike else None,
     )  # fmt: skip
     return SpeedModel(prefill, decode)

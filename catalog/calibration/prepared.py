@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,14 @@ CHUNK = 256
 """Configs whose variance is worked out together: neighbours in a table share most levels, so their matrix stays small."""
 
 
+class Coordinate(NamedTuple):
+    """What effects act on: those on the same terms, by the same slope of the workload, add up before they are squared."""
+
+    terms: tuple[str, ...]
+    inverse: tuple[str, ...]
+    slope: str | None
+
+
 @dataclass(frozen=True)
 class Prepared(Columns):
     """Constant parts of n configs' log factors and the covariance of their coordinates."""
@@ -50,9 +58,10 @@ class Prepared(Columns):
     """(n,): what is added to the logarithm of the whole, before slopes."""
     slopes: Mapping[tuple[str, str], Floats]
     """(term or TOTAL, slope) → (n,): what each unit of the slope's number adds to the logarithm."""
-    coordinates: tuple[tuple[tuple[str, ...], str | None], ...]
+    coordinates: tuple[Coordinate, ...]
     of_terms: Floats
-    """(coordinates, terms + 1): 1 where a coordinate scales a term, in the order of the specification's base; the last is the whole."""
+    """(coordinates, terms + 1): 1 where a coordinate scales a term, -1 the other way round, in the order of the specification's base;
+    the last is the whole."""
     onto: Floats
     """(effects, coordinates): 1 where an effect acts on a coordinate."""
     columns: Ints
@@ -170,12 +179,10 @@ def _rows(values: Sequence[Floats | float], count: int) -> Floats:
 
 
 @lru_cache
-def _distinct_slopes(
-    coordinates: tuple[tuple[tuple[str, ...], str | None], ...],
-) -> tuple[tuple[str | None, ...], Ints]:
+def _distinct_slopes(coordinates: tuple[Coordinate, ...]) -> tuple[tuple[str | None, ...], Ints]:
     """The slopes that occur, and the place of each coordinate's among them."""
-    slopes = tuple(dict.fromkeys(slope for _, slope in coordinates))
-    return slopes, np.array([slopes.index(slope) for _, slope in coordinates], dtype=np.int64)
+    slopes = tuple(dict.fromkeys(x.slope for x in coordinates))
+    return slopes, np.array([slopes.index(x.slope) for x in coordinates], dtype=np.int64)
 
 
 def prepare(posterior: Posterior, situations: Situations, own: Bools | None = None) -> Prepared:
@@ -193,15 +200,15 @@ def prepare(posterior: Posterior, situations: Situations, own: Bools | None = No
     places = [posterior.columns(cases, effect) for effect in effects]
     for effect, at in zip(effects, places, strict=True):
         amount = np.where(at >= 0, posterior.mean[at], 0.0) * _static(effect, static)
-        for term in effect.terms:
+        for term, sign in effect.signs.items():
             if effect.slope in WORKLOAD_SLOPES:
-                slopes[term, effect.slope] = slopes.get((term, effect.slope), 0.0) + amount
+                slopes[term, effect.slope] = slopes.get((term, effect.slope), 0.0) + sign * amount
             else:
-                constant[term] = constant[term] + amount
-    coordinates = _coordinates(effects)
+                constant[term] = constant[term] + sign * amount
+    coordinates = tuple(dict.fromkeys(map(_coordinate, effects)))
     onto = np.zeros((len(effects), len(coordinates)))
     for i, effect in enumerate(effects):
-        onto[i, coordinates.index((effect.terms, _slope(effect)))] = 1.0
+        onto[i, coordinates.index(_coordinate(effect))] = 1.0
     present = np.stack([cases.levels(effect).present for effect in effects], axis=1)
     columns, amounts, unseen = _levels(posterior, np.stack(places, axis=1), present, effects, static)
     elsewhere = _elsewhere(posterior, situations, own)
@@ -240,13 +247,13 @@ def _slope(effect: Effect) -> str | None:
     return effect.slope if effect.slope in WORKLOAD_SLOPES else None
 
 
-def _of_terms(coordinates: tuple[tuple[tuple[str, ...], str | None], ...], terms: Iterable[str]) -> Floats:
-    return np.array([[term in scaled for term in (*terms, TOTAL)] for scaled, _ in coordinates], dtype=float)
+def _of_terms(coordinates: Iterable[Coordinate], terms: Iterable[str]) -> Floats:
+    terms = (*terms, TOTAL)
+    return np.array([[(term in x.terms) - (term in x.inverse) for term in terms] for x in coordinates], dtype=float)
 
 
-def _coordinates(effects: list[Effect]) -> tuple[tuple[tuple[str, ...], str | None], ...]:
-    """The distinct (terms, slope) pairs that effects act on: effects on the same terms add up before they are squared."""
-    return tuple(dict.fromkeys((e.terms, _slope(e)) for e in effects))
+def _coordinate(effect: Effect) -> Coordinate:
+    return Coordinate(effect.terms, effect.inverse, _slope(effect))
 
 
 def _levels(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import sparse
 
-from catalog.calibration.fitting import BLOCK, Start, _gram, _mirrored, fit
+from catalog.calibration.fitting import fit
 from catalog.calibration.hierarchy import TOTAL, Cases, Effect, Posterior, Specification
 from catalog.physics.sums import Sum
 
@@ -33,6 +32,7 @@ def series(
         {"weights": (0.0, 1e-3)},
         effects,
         Sum(streamed=("weights",), computed=()),
+        steps=10,
         least_noise=least_noise,
         repetition=repetition,
         usual=usual,
@@ -48,9 +48,9 @@ def told(repetition: float, least_noise: float = LATER, weights: float = 1.0) ->
     return float(posterior.log_time(cases)[0]), posterior.noise_sd
 
 
-def again(cases: Cases, specification: Specification, start: Posterior) -> float:
-    """Log time by a fit to rows that are later, with the spreads of a start."""
-    posterior = fit(specification, cases, np.full(ROWS, LATER), np.ones(ROWS), Start(start, 4))
+def again(cases: Cases, specification: Specification, alike: Posterior) -> float:
+    """Log time by a fit to rows that are later, with the spreads of another."""
+    posterior = fit(specification, cases, np.full(ROWS, LATER), np.ones(ROWS), alike)
     return float(posterior.log_time(cases)[0])
 
 
@@ -73,30 +73,20 @@ def test_physics_that_is_no_number_is_refused_by_name(seconds: float) -> None:
         told(0.3, weights=seconds)
 
 
-def test_a_fit_leaves_nothing_of_what_its_start_knew_of_other_rows() -> None:
+def test_a_fit_leaves_nothing_of_what_a_like_one_knew_of_other_rows() -> None:
     """However far off its means are: only the spreads are taken, as they are learnt from many rows."""
     cases, specification = series(0.3)
-    start = fit(specification, cases, np.zeros(ROWS), np.ones(ROWS))
-    expected = again(cases, specification, start)
-    start.mean = start.mean + 3.0
-    assert again(cases, specification, start) == expected
+    alike = fit(specification, cases, np.zeros(ROWS), np.ones(ROWS))
+    expected = again(cases, specification, alike)
+    alike.mean = alike.mean + 3.0
+    assert again(cases, specification, alike) == expected
 
 
-def test_the_usual_is_no_effect_of_a_start() -> None:
-    """What a start added to its means for whoever asks next is not there twice: a fit that is done stays where it is."""
+def test_the_usual_is_added_once() -> None:
+    """What a fit adds to its means for whoever asks next, it adds again to a like one, not on top of it."""
     cases, specification = series(0.3, usual=("config",))
     times = np.where(cases.labels["source"] == "one", 0.0, LATER)
-    start = fit(specification, cases, times, np.ones(ROWS))
-    assert np.any(start.usual != 0.0)
-    on = fit(specification, cases, times, np.ones(ROWS), Start(start, 1, means=True))
-    assert on.log_time(cases) == pytest.approx(start.log_time(cases), abs=1e-3)
-
-
-@pytest.mark.parametrize("rows", [40, BLOCK + 3])
-def test_products_of_rows_are_those_of_the_whole_matrix(rows: int) -> None:
-    """Some columns common, most rare, and a block that does not divide."""
-    random = np.random.default_rng(0)
-    matrix = np.hstack([random.normal(size=(rows, 3)), np.diag(random.normal(size=rows))])
-    products = _gram(sparse.csr_matrix(matrix))
-    assert products == pytest.approx(matrix @ matrix.T)
-    assert _mirrored(np.tril(products)) == pytest.approx(products)
+    first = fit(specification, cases, times, np.ones(ROWS))
+    assert np.any(first.usual != 0.0)
+    second = fit(specification, cases, times, np.ones(ROWS), first)
+    assert second.log_time(cases) == pytest.approx(first.log_time(cases), abs=1e-3)

@@ -44,6 +44,13 @@ def test_another_config_with_the_same_short_number_is_no_quote() -> None:
     assert quotes([row("a"), row("b", source="blog", quant="q4_k_m")]) == {}
 
 
+def test_drafts_of_other_text_with_the_same_short_number_are_no_quote() -> None:
+    """An essay and code that are written equally fast were measured twice; a text that only one of them states says nothing."""
+    drafts = {"speculation": "mtp-3", "content": "code"}
+    assert quotes([row("a", **drafts), row("b", source="blog", **{**drafts, "content": "prose"})]) == {}
+    assert quotes([row("a", **drafts), row("b", source="blog", **{**drafts, "content": None})]) == {"b": "a"}
+
+
 def test_many_equal_digits_are_no_chance() -> None:
     """Prefill and decode equal to the last digit are one run, even under two quant labels."""
     figures = {"prefill_tok_s": 3320.99, "decode_tok_s": 197.26}
