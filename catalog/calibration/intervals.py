@@ -55,8 +55,8 @@ SCALE: Mapping[Regime, float] = {
     ("prefill", "one stream", "swept"): 0.42,
     ("ttft", "one stream", "GB10"): 0.61,
     ("ttft", "units", "GB10"): 1.1,
-    ("ttft", "one stream", "other"): 1.06,
-    ("ttft", "units", "other"): 0.66,
+    ("ttft", "one stream", "other"): 0.98,
+    ("ttft", "units", "other"): 0.68,
 }
 """Factor on the standard deviation of log seconds. Prefill and the first token have no regime of their own for streams or
 speculation; a total of one stream is its decode."""
