@@ -90,3 +90,21 @@ def test_the_usual_is_added_once() -> None:
     assert np.any(first.usual != 0.0)
     second = fit(specification, cases, times, np.ones(ROWS), first)
     assert second.log_time(cases) == pytest.approx(first.log_time(cases), abs=1e-3)
+
+
+def test_what_an_effect_on_the_whole_leaves_alone() -> None:
+    """Drafts that are accepted twice as often halve the steps of a token, not the prefills that it waits for."""
+    kinds = np.array(["plain", "drafts"] * 20, dtype=object)
+    labels = {"config": kinds, "method": np.array([None, "mtp"] * 20, dtype=object)}
+    waited = np.repeat([0.0, 3.0], 20)
+    cases = Cases(labels, {}, {"step": np.ones(40), "wait": waited})
+    specification = Specification(
+        "decode",
+        {"step": (0.0, 1e-3), "wait": (0.0, 1e-3)},
+        (Effect("method", (TOTAL,), ("method",), 1.0, inverse=("wait",)),),
+        Sum(streamed=("step",), computed=()),
+        steps=10,
+    )
+    seconds = np.where(kinds == "drafts", 0.5, 1.0) + waited
+    posterior = fit(specification, cases, np.log(seconds), np.ones(40))
+    assert np.exp(posterior.log_time(cases)) == pytest.approx(seconds, rel=0.02)
