@@ -75,7 +75,8 @@ def fit(
         work.step(learn=alike is None and step < LEARNING_STEPS, share=LAST_STEP if last else 1.0)
     posterior.covariance = work.covariance()
     _settle_in(work)
-    posterior.counts = np.sum([np.bincount(a[a >= 0], minlength=len(index)) for a in at], axis=0, dtype=np.float64)
+    told = (a[(a >= 0) & (slope != 0.0)] for a, slope in zip(at, work.slopes, strict=True))
+    posterior.counts = np.bincount(np.concatenate(list(told)), minlength=len(index)).astype(np.float64)
     return posterior
 
 

@@ -157,6 +157,7 @@ class Posterior:
     spread: dict[str, float]
     noise_sd: float
     counts: Floats = field(default_factory=lambda: np.zeros(0))
+    """Rows that each level was learnt from: those with it, and with its slope."""
     usual: Floats | float = 0.0
     """What of ``mean`` is the usual circumstance of an effect's rows, not the effect."""
 

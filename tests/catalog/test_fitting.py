@@ -108,3 +108,16 @@ def test_what_an_effect_on_the_whole_leaves_alone() -> None:
     seconds = np.where(kinds == "drafts", 0.5, 1.0) + waited
     posterior = fit(specification, cases, np.log(seconds), np.ones(40))
     assert np.exp(posterior.log_time(cases)) == pytest.approx(seconds, rel=0.02)
+
+
+def test_a_level_counts_the_rows_that_tell_of_it() -> None:
+    """Not those whose slope is 0: they say nothing of how drafts of a text are accepted."""
+    labels = {"config": np.array(["a", "b", "c"], dtype=object)}
+    cases = Cases(labels, {"of code": np.array([1.0, 0.5, 0.0])}, {"step": np.ones(3)})
+    code = Effect("code", (TOTAL,), (), 1.0, slope="of code")
+    specification = Specification(
+        "decode", {"step": (0.0, 1.0)}, (code,), Sum(streamed=("step",), computed=()), steps=2
+    )
+    posterior = fit(specification, cases, np.zeros(3), np.ones(3))
+    assert posterior.counts[posterior.index["code", "all"]] == 2
+    assert posterior.counts[posterior.index["base:step", "all"]] == 3
