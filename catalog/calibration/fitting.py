@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 from tqdm import trange
 
-from catalog.calibration.hierarchy import TOTAL, Posterior, positions
+from catalog.calibration.hierarchy import TOTAL, Posterior, log_factors, positions
 from catalog.calibration.ridge import Ridge
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def fit(
             it is used, so nothing is left of rows that are missing here.
 
     Raises:
-        FloatingPointError: a term is no number, or the normal matrix is singular.
+        FloatingPointError: a term is no number.
+        numpy.linalg.LinAlgError: a normal matrix is not positive definite.
 
     Returns:
         The posterior, with the covariance of all effects that are not transient. Whoever asks next has some source and
@@ -178,15 +179,9 @@ class _Work:
         """Log times at the current effects and their derivatives by effect, (n, p) sparse."""
         post, cases = self.posterior, self.cases
         spec = post.specification
-        log_factor = {t: np.full(len(cases), mean) for t, (mean, _) in spec.base.items()}
-        total = np.zeros(len(cases))
-        for effect, at, slope in zip(self.effects, self.at, self.slopes, strict=True):
-            amount = np.where(at >= 0, post.mean[at], 0.0) * slope
-            for term, sign in effect.signs.items():
-                if term == TOTAL:
-                    total += sign * amount
-                else:
-                    log_factor[term] += sign * amount
+        known = zip(self.effects, self.at, self.slopes, strict=True)
+        amounts = ((effect, np.where(at >= 0, post.mean[at], 0.0) * slope) for effect, at, slope in known)
+        log_factor, total = log_factors(spec, len(cases), amounts)
         times = {t: cases.terms[t] * np.exp(f) for t, f in log_factor.items()}
         share = {**spec.sum.shares(times), TOTAL: np.ones(len(cases))}
         rows, columns, data = [], [], []

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -161,11 +161,6 @@ class Posterior:
     usual: Floats | float = 0.0
     """What of ``mean`` is the usual circumstance of an effect's rows, not the effect."""
 
-    @property
-    def fitted(self) -> Floats:
-        """The means as the rows gave them, without the usual circumstances."""
-        return self.mean - self.usual
-
     @cached_property
     def place(self) -> Ints:
         """For each effect its rank among the lasting ones, -1 for transient ones; the last entry serves unseen levels."""
@@ -189,20 +184,26 @@ class Posterior:
         return np.log(seconds) + total
 
     def _log_factors(self, cases: Cases, *, measured: bool) -> tuple[dict[str, Floats], Floats]:
-        mean = self.fitted if measured else self.mean
-        factors = {t: np.full(len(cases), mean) for t, (mean, _) in self.specification.base.items()}
-        total = np.zeros(len(cases))
-        for effect in self.specification.all_effects():
-            if effect.transient and not measured:
-                continue
-            at = self.columns(cases, effect)
-            amount = np.where(at >= 0, mean[at], 0.0) * cases.values(effect)
-            for term, sign in effect.signs.items():
-                if term == TOTAL:
-                    total = total + sign * amount
-                else:
-                    factors[term] = factors[term] + sign * amount
-        return factors, total
+        mean = self.mean - self.usual if measured else self.mean
+        acting = [e for e in self.specification.all_effects() if measured or not e.transient]
+        columns = ((effect, self.columns(cases, effect)) for effect in acting)
+        amounts = ((effect, np.where(at >= 0, mean[at], 0.0) * cases.values(effect)) for effect, at in columns)
+        return log_factors(self.specification, len(cases), amounts)
+
+
+def log_factors(
+    specification: Specification, count: int, amounts: Iterable[tuple[Effect, Floats]]
+) -> tuple[dict[str, Floats], Floats]:
+    """The log factor on each term and on the whole, (count,) each, where effects have these amounts."""
+    factors = {t: np.full(count, mean) for t, (mean, _) in specification.base.items()}
+    total = np.zeros(count)
+    for effect, amount in amounts:
+        for term, sign in effect.signs.items():
+            if term == TOTAL:
+                total += sign * amount
+            else:
+                factors[term] += sign * amount
+    return factors, total
 
 
 def positions(index: Mapping[tuple[str, str], int], effect: Effect, levels: Levels) -> Ints:
