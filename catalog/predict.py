@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.calibration.model import company, lengths, ragged
-from catalog.calibration.situations import CONTENT_SLOPES
+from catalog.calibration.situations import CONTENT_SLOPES, UNSTATED
 from catalog.columns import Columns, rows_of
 from catalog.pace import ceiling_pace, prompt_factor
 from catalog.physics import prompts
@@ -308,9 +308,8 @@ class Outcome:
 
     @property
     def _texts(self) -> dict[str, Floats]:
-        """What scales the acceptance of drafts, where the kind of text is known."""
-        content = self._workload.content
-        return {CONTENT_SLOPES[content]: self._situations.numbers["acceptance"]} if content else {}
+        """What scales the acceptance of drafts of this kind of text."""
+        return {CONTENT_SLOPES[self._workload.content or UNSTATED]: self._situations.numbers["acceptance"]}
 
     def _prompt(self, streams: int) -> Prompt:
         """One prompt's prefill while so many wait together."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from catalog.calibration.evidence import TIMING_HARNESS, measured_here
 from catalog.calibration.hierarchy import Cases, Posterior
-from catalog.calibration.situations import CONTENT_SLOPES, Situations, describe
+from catalog.calibration.situations import CONTENT_SLOPES, UNSTATED, Situations, describe
 from catalog.calibration.speed import DECODE, PREFILL
 from catalog.physics.kv import kv_bytes_per_value
 from catalog.physics.prompts import prefill_terms, prefills_waited_for
@@ -66,7 +66,7 @@ def tabulate(lessons: Sequence[Lesson]) -> Table:
         "source": np.array([_foreign(x) for x in lessons], dtype=object),
         "own": np.array(["own" if measured_here(x.measurement) else None for x in lessons], dtype=object),
         "version": np.array([_version(x) for x in lessons], dtype=object),
-        "content": np.array([x.measurement.content for x in lessons], dtype=object),
+        "content": np.array([x.measurement.content or UNSTATED for x in lessons], dtype=object),
     }
     return Table(
         situations,
@@ -116,7 +116,7 @@ def company(situations: Situations, load: Load) -> dict[str, Floats]:
 
 
 def _texts(table: Table) -> dict[str, Floats]:
-    """What scales the drafts' acceptance by kind of text, where a row's source says which it was."""
+    """What scales the drafts' acceptance by kind of text."""
     acceptance, stated = table.situations.numbers["acceptance"], table.labels["content"]
     return {slope: acceptance * (stated == content) for content, slope in CONTENT_SLOPES.items()}
 

@@ -138,7 +138,7 @@ class Prepared(Columns):
             chunks = (self._variance(slice(i, i + CHUNK), weights) for i in range(0, count, CHUNK))
             known = np.concatenate([np.zeros(0), *chunks])
         elsewhere = sum(
-            column * np.square(numbers[slope]) if slope else column for slope, column in self.elsewhere.items()
+            column * np.square(numbers.get(slope, 0.0)) if slope else column for slope, column in self.elsewhere.items()
         )
         return np.asarray(np.sqrt(known + elsewhere))
 

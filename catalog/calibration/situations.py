@@ -33,7 +33,9 @@ BLOCK_DRAFTERS = ("dflash", "dspark")
 """Drafters that propose a whole block in one pass."""
 REFERENCE_ACCEPTANCE = 0.7
 """Acceptance of one draft token before anything is known; methods, models and workloads correct it by their effects."""
-CONTENT_SLOPES: dict[Content, str] = {content: f"{content} accepted" for content in get_args(Content)}
+UNSTATED = "unstated"
+"""The kind of a text that nobody named."""
+CONTENT_SLOPES = {content: f"{content} accepted" for content in (*get_args(Content), UNSTATED)}
 """By kind of text, the number that says whether drafts are of it: their ``acceptance`` slope where they are, else 0."""
 EXPERT_BYTES = 4e6
 """Bytes of a usual expert of one layer; smaller ones are read and multiplied less well."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from catalog.calibration.hierarchy import TOTAL, Effect, Specification
-from catalog.calibration.situations import CONTENT_SLOPES
+from catalog.calibration.situations import CONTENT_SLOPES, UNSTATED
 from catalog.physics.sums import DECODE_SUM, PREFILL_SUM
 
 OVERHEADS = ("step", "layer", "moe", "linear", "sequence")
@@ -138,15 +138,16 @@ DECODE = Specification(
         Effect("config context", (TOTAL,), ("config",), 0.02, slope="log context", min_rows=4),
         Effect("method", (TOTAL,), ("method",), 0.25),
         Effect("method acceptance", (TOTAL,), ("method",), 0.5, slope="acceptance", inverse=PER_TOKEN),
-        Effect("method body", (TOTAL,), ("method", "body"), 0.4, slope="acceptance", inverse=PER_TOKEN),
+        Effect("method body", (TOTAL,), ("method", "body"), 0.15, slope="acceptance", inverse=PER_TOKEN),
         Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
-        Effect("method config", (TOTAL,), ("method", "config"), 0.5, slope="acceptance", inverse=PER_TOKEN),
+        Effect("method config", (TOTAL,), ("method", "config"), 0.15, slope="acceptance", inverse=PER_TOKEN),
         Effect("method experts", ("experts",), ("method",), 0.2),
         Effect("method context", (TOTAL,), ("method", "engine family"), 0.05, slope="log context"),
         Effect("method concurrency", (TOTAL,), ("method",), 0.08, slope="log concurrency"),
         *(
             Effect(slope, (TOTAL,), ("speculative",), 0.7, slope=slope, inverse=PER_TOKEN)
-            for slope in CONTENT_SLOPES.values()
+            for content, slope in CONTENT_SLOPES.items()
+            if content != UNSTATED
         ),
         Effect(
             "source text",
@@ -158,7 +159,16 @@ DECODE = Specification(
             transient=True,
         ),
         Effect(
-            "method source", (TOTAL,), ("method", "source"), 0.4, slope="acceptance", inverse=PER_TOKEN, transient=True
+            "unstated text",
+            (TOTAL,),
+            ("source", "speculative"),
+            0.7,
+            slope=CONTENT_SLOPES[UNSTATED],
+            inverse=PER_TOKEN,
+            transient=True,
+        ),
+        Effect(
+            "method source", (TOTAL,), ("method", "source"), 0.6, slope="acceptance", inverse=PER_TOKEN, transient=True
         ),
     ),
     sum=DECODE_SUM,
