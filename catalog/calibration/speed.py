@@ -31,6 +31,13 @@ def _log(mean: float, sd: float) -> tuple[float, float]:
     return math.log(mean), sd
 
 
+def _acceptance(
+    name: str, keys: tuple[str, ...], sd: float, slope: str = "acceptance", *, transient: bool = False
+) -> Effect:
+    """An effect on the log odds that a draft is accepted: on a step's share of each token, not on what a token waits for."""
+    return Effect(name, (TOTAL,), keys, sd, slope=slope, inverse=PER_TOKEN, transient=transient)
+
+
 DECODE = Specification(
     quantity="decode",
     base={
@@ -137,39 +144,21 @@ DECODE = Specification(
         Effect("body context", (TOTAL,), ("body", "engine family"), 0.02, slope="log context", min_rows=3),
         Effect("config context", (TOTAL,), ("config",), 0.02, slope="log context", min_rows=4),
         Effect("method", (TOTAL,), ("method",), 0.25),
-        Effect("method acceptance", (TOTAL,), ("method",), 0.5, slope="acceptance", inverse=PER_TOKEN),
-        Effect("method body", (TOTAL,), ("method", "body"), 0.15, slope="acceptance", inverse=PER_TOKEN),
+        _acceptance("method acceptance", ("method",), 0.5),
+        _acceptance("method body", ("method", "body"), 0.15),
         Effect("method engine", (TOTAL,), ("method", "engine family"), 0.15),
-        Effect("method config", (TOTAL,), ("method", "config"), 0.15, slope="acceptance", inverse=PER_TOKEN),
+        _acceptance("method config", ("method", "config"), 0.15),
         Effect("method experts", ("experts",), ("method",), 0.2),
         Effect("method context", (TOTAL,), ("method", "engine family"), 0.05, slope="log context"),
         Effect("method concurrency", (TOTAL,), ("method",), 0.08, slope="log concurrency"),
         *(
-            Effect(slope, (TOTAL,), ("speculative",), 0.7, slope=slope, inverse=PER_TOKEN)
+            _acceptance(slope, ("speculative",), 0.7, slope)
             for content, slope in CONTENT_SLOPES.items()
             if content != UNSTATED
         ),
-        Effect(
-            "source text",
-            (TOTAL,),
-            ("source", "speculative", "content"),
-            0.4,
-            slope="acceptance",
-            inverse=PER_TOKEN,
-            transient=True,
-        ),
-        Effect(
-            "unstated text",
-            (TOTAL,),
-            ("source", "speculative"),
-            0.7,
-            slope=CONTENT_SLOPES[UNSTATED],
-            inverse=PER_TOKEN,
-            transient=True,
-        ),
-        Effect(
-            "method source", (TOTAL,), ("method", "source"), 0.6, slope="acceptance", inverse=PER_TOKEN, transient=True
-        ),
+        _acceptance("source text", ("source", "speculative", "content"), 0.4, transient=True),
+        _acceptance("unstated text", ("source", "speculative"), 0.7, CONTENT_SLOPES[UNSTATED], transient=True),
+        _acceptance("method source", ("method", "source"), 0.6, transient=True),
     ),
     sum=DECODE_SUM,
     steps=DECODE_STEPS,
